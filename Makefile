@@ -1,0 +1,37 @@
+# The two commands of the README: `make run` and `make test`.
+# Everything is installed into $(VENV), at the versions of constraints.txt.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: run smoke test clean
+
+run: $(VENV)/experiments.done  ## Compare the models: a table and plots
+	$(BIN)/python -m experiments.compare quick
+
+smoke: $(VENV)/experiments.done  ## The same in seconds, to see that it works
+	$(BIN)/python -m experiments.compare smoke
+
+test: $(VENV)/test.done  ## Style, types, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+clean:  ## Remove the environment; data/ and runs/ stay
+	rm -rf $(VENV)
+
+$(VENV)/made.done:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/experiments.done: $(VENV)/made.done pyproject.toml constraints.txt
+	$(BIN)/python -m pip install -c constraints.txt -e '.[experiments]'
+	@touch $@
+
+$(VENV)/test.done: $(VENV)/experiments.done
+	$(BIN)/python -m pip install -c constraints.txt -e '.[experiments,test,dev]'
+	@touch $@

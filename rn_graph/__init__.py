@@ -1,0 +1,30 @@
+"""Relation Networks for PyTorch Geometric."""
+
+from rn_graph.batching import QuestionRows, complete_edge_index, question_rows
+from rn_graph.checks import value_checks
+from rn_graph.conv import RNConv
+from rn_graph.models import (
+    GNN,
+    DeepSets,
+    MostFrequentAnswer,
+    QuestionOnly,
+    RelationNetwork,
+)
+from rn_graph.question import QuestionAnswering, QuestionEncoder
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GNN",
+    "DeepSets",
+    "MostFrequentAnswer",
+    "QuestionAnswering",
+    "QuestionEncoder",
+    "QuestionOnly",
+    "QuestionRows",
+    "RNConv",
+    "RelationNetwork",
+    "complete_edge_index",
+    "question_rows",
+    "value_checks",
+]

@@ -1,0 +1,222 @@
+"""Checks of arguments that read values, and the switch that turns them off.
+
+Shapes and types are always checked. Checks that must look at values (ranges,
+order, NaN) cost a pass over the data and, on a GPU, a wait for it; they run
+eagerly, never under :func:`torch.compile`, and can be switched off.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+_enabled = True
+
+
+def checks_enabled() -> bool:
+    """Whether checks that read values run now."""
+    return _enabled and not torch.compiler.is_compiling()
+
+
+@contextmanager
+def value_checks(enabled: bool) -> Iterator[None]:
+    """Switch the checks that read values on or off within a ``with`` block.
+
+    .. code-block:: python
+
+        with rn_graph.value_checks(False):
+            out = model(batch)
+
+    Args:
+        enabled: ``False`` trusts the caller: wrong indices may then fail
+            inside torch, or go unnoticed.
+    """
+    global _enabled
+    before, _enabled = _enabled, enabled
+    try:
+        yield
+    finally:
+        _enabled = before
+
+
+def check_channels(
+    name: str, channels: object, least: int = 1, lazy: bool = False
+) -> None:
+    """Check that a number of channels (or layers) is one.
+
+    Args:
+        name: The argument's name, for the message.
+        channels: The number.
+        least: The smallest that is allowed.
+        lazy: Whether ``-1`` is allowed too.
+
+    Raises:
+        TypeError: If it is not an integer.
+        ValueError: If it is too small.
+    """
+    expected = f"an integer ≥ {least}" + (" or -1" if lazy else "")
+    if not isinstance(channels, int) or isinstance(channels, bool):
+        raise TypeError(f"`{name}` is {channels!r}, expected {expected}")
+    if channels < least and not (lazy and channels == -1):
+        raise ValueError(f"`{name}` is {channels}, expected {expected}")
+
+
+def check_place(
+    name: str, x: object, like: Tensor, what: str, dtype: bool = False
+) -> None:
+    """Check that ``x``, if it is a tensor, is on the device of ``like``.
+
+    Args:
+        name: The argument's name, for the message.
+        x: The tensor; anything else is left to other checks.
+        like: The tensor that it will meet.
+        what: What the message calls ``like``.
+        dtype: Whether the types must be the same, too.
+
+    Raises:
+        TypeError: For another type.
+        ValueError: For another device.
+    """
+    if not isinstance(x, Tensor):
+        return
+    if x.device != like.device:
+        raise ValueError(
+            f"`{name}` is on {x.device}, expected {like.device}, where {what}"
+        )
+    if dtype and x.dtype != like.dtype:
+        raise TypeError(
+            f"`{name}` is {x.dtype}, expected {like.dtype}, as {what}"
+        )
+
+
+def _kind(x: object) -> object:
+    return x.dtype if isinstance(x, Tensor) else type(x).__name__
+
+
+def check_features(
+    name: str, x: Tensor, channels: int | None = None, rows: str = "N"
+) -> None:
+    """Check that ``x`` is a floating-point matrix without NaN.
+
+    Args:
+        name: The argument's name, for the message.
+        x: The tensor, expected ``[rows, channels]``.
+        channels: The expected width; ``None`` accepts any.
+        rows: What the message calls the first dimension.
+
+    Raises:
+        TypeError: If ``x`` is not a floating-point tensor.
+        ValueError: For another shape, or NaN.
+    """
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        raise TypeError(
+            f"`{name}` is {_kind(x)}, expected a floating-point tensor"
+        )
+    width = "channels" if channels is None else channels
+    if x.dim() != 2 or (channels is not None and x.size(1) != channels):
+        raise ValueError(
+            f"`{name}` has shape {list(x.shape)}, expected [{rows}, {width}]"
+        )
+    if checks_enabled() and bool(torch.isnan(x).any()):
+        raise ValueError(f"`{name}` contains NaN, expected numbers")
+
+
+def check_index(
+    name: str,
+    index: Tensor,
+    length: int | None = None,
+    upper: int | None = None,
+    ordered: bool = False,
+) -> None:
+    """Check that ``index`` is a vector of indices.
+
+    Args:
+        name: The argument's name, for the message.
+        index: The tensor, expected ``[length]`` of an integer type.
+        length: The expected length; ``None`` accepts any.
+        upper: Indices must lie in ``[0, upper)``; ``None``: only ``≥ 0``.
+        ordered: Whether indices must be in ascending order.
+
+    Raises:
+        TypeError: If ``index`` is not an integer tensor.
+        ValueError: For another shape, an index out of range, or wrong order.
+    """
+    if not isinstance(index, Tensor) or index.dtype not in (
+        torch.int64,
+        torch.int32,
+    ):
+        raise TypeError(f"`{name}` is {_kind(index)}, expected an int64 tensor")
+    if index.dim() != 1 or (length is not None and index.numel() != length):
+        size = "any length" if length is None else length
+        raise ValueError(
+            f"`{name}` has shape {list(index.shape)}, expected [{size}]"
+        )
+    if not checks_enabled() or index.numel() == 0:
+        return
+    low, high = int(index.min()), int(index.max())
+    if low < 0 or (upper is not None and high >= upper):
+        bound = "≥ 0" if upper is None else f"in [0, {upper})"
+        raise ValueError(
+            f"`{name}` holds values from {low} to {high}, expected {bound}"
+        )
+    if ordered and bool((index[1:] < index[:-1]).any()):
+        raise ValueError(
+            f"`{name}` is not sorted, expected ascending order (the nodes of "
+            f"a graph stand together)"
+        )
+
+
+def check_questions(
+    num_nodes: int,
+    question_channels: int | None,
+    question: Tensor | None,
+    batch: Tensor | None,
+    question_batch: Tensor | None,
+    ordered: bool = True,
+) -> None:
+    """Check that questions fit the graphs that they are about.
+
+    Args:
+        num_nodes: Number of nodes, N.
+        question_channels: Width that questions must have; ``None``: there
+            must be none.
+        question: ``[Q, question_channels]`` or ``None``.
+        batch: Graph of each node, ``[N]``, ascending; ``None``: one graph.
+        question_batch: Graph of each question, ``[Q]``; ``None``: one each.
+        ordered: Whether ``batch`` must be in ascending order.
+
+    Raises:
+        TypeError: For a tensor of the wrong type.
+        ValueError: For shapes, counts or indices that do not fit.
+    """
+    if batch is not None:
+        check_index("batch", batch, length=num_nodes, ordered=ordered)
+    if question is None:
+        if question_channels is None and question_batch is None:
+            return
+        width = question_channels or "channels"
+        raise ValueError(f"`question` is missing, expected [Q, {width}]")
+    if question_channels is None:
+        raise ValueError(
+            "`question` is given, but `question_channels` was not: expected "
+            "both or neither"
+        )
+    check_features("question", question, question_channels, rows="Q")
+    questions = question.size(0)
+    if question_batch is not None:
+        one = 1 if batch is None else None
+        check_index("question_batch", question_batch, questions, upper=one)
+        return
+    graphs = 1
+    if batch is not None:
+        # Without a node, nothing says how many (empty) graphs there are.
+        if num_nodes == 0 or not checks_enabled():
+            return
+        graphs = int(batch.max()) + 1
+    if questions != graphs:
+        raise ValueError(
+            f"`question` has {questions} rows for {graphs} graphs in `batch`, "
+            f"expected one each (`question_batch` names each question's graph "
+            f"where that is not so)"
+        )

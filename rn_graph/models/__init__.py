@@ -1,0 +1,26 @@
+"""Models that answer questions about scenes, all called alike.
+
+============================ ===============================================
+:class:`RelationNetwork`     g over pairs of objects
+:class:`GNN`                 PyG's graph neural networks
+:class:`DeepSets`            objects without pairs, summed
+:class:`Set2Set`             objects without pairs, read by attention
+:class:`QuestionOnly`        no objects
+:class:`MostFrequentAnswer`  neither objects nor words
+============================ ===============================================
+"""
+
+from rn_graph.models.blind import MostFrequentAnswer, QuestionOnly
+from rn_graph.models.gnn import GNN, degree_histogram
+from rn_graph.models.relation_network import RelationNetwork
+from rn_graph.models.sets import DeepSets, Set2Set
+
+__all__ = [
+    "GNN",
+    "DeepSets",
+    "MostFrequentAnswer",
+    "QuestionOnly",
+    "RelationNetwork",
+    "Set2Set",
+    "degree_histogram",
+]

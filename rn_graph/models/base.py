@@ -1,0 +1,169 @@
+"""What every model of a scene shares: rows, pooling, and the readout f."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import MLP
+from torch_geometric.nn.inits import reset
+
+from rn_graph.batching import question_rows
+from rn_graph.checks import check_features, check_questions
+
+
+class SceneModel(nn.Module):
+    r"""A model that sums over a scene's objects, and reads the answer off.
+
+    .. math::
+        \mathrm{answer} = f\Big(\Big[\sum_i \mathbf{h}_i ; \mathbf{q}
+        \Big]\Big)
+
+    Subclasses compute :math:`\mathbf{h}` in :meth:`embed`.
+
+    Args:
+        pooled_channels: Width of the pooled :math:`\mathbf{h}_i`.
+        out_channels: Number of answers.
+        question_channels: Width of a question; ``None``: no question.
+        readout_channels: Widths of f's hidden layers.
+        readout_dropout: Dropout in f, before its last layer.
+        question_in_readout: Whether the question is given to f.
+    """
+
+    #: Width of an object, where a subclass leaves its check to this class.
+    in_channels: int | None = None
+
+    def __init__(
+        self,
+        pooled_channels: int,
+        out_channels: int,
+        question_channels: int | None,
+        readout_channels: Sequence[int] = (256, 256),
+        readout_dropout: float = 0.0,
+        question_in_readout: bool = True,
+    ) -> None:
+        super().__init__()
+        self.question_channels = question_channels
+        self.question_in_readout = (
+            question_in_readout and question_channels is not None
+        )
+        extra = question_channels or 0 if self.question_in_readout else 0
+        widths = [pooled_channels + extra, *readout_channels, out_channels]
+        dropout = [0.0] * (len(widths) - 1)
+        if readout_channels:
+            dropout[-2] = readout_dropout
+        self.readout = MLP(widths, dropout=dropout, norm=None)
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        for module in self.children():
+            reset(module)
+
+    def embed(
+        self,
+        x: Tensor,
+        question: Tensor | None,
+        batch: Tensor,
+        question_batch: Tensor | None,
+        pos: Tensor | None,
+    ) -> Tensor:
+        """Compute h of each object of each question's scene.
+
+        Arguments are those of :meth:`forward`.
+
+        Returns:
+            ``[R, pooled_channels]``, in the order of
+            :func:`~rn_graph.question_rows`.
+        """
+        raise NotImplementedError
+
+    def pool(self, h: Tensor, row: Tensor, count: int) -> Tensor:
+        """Pool the objects of each question's scene: their sum.
+
+        Args:
+            h: What :meth:`embed` gave, ``[R, C]``.
+            row: Question of each row, ``[R]``, ascending.
+            count: Number of questions, Q.
+
+        Returns:
+            ``[Q, pooled_channels]``.
+        """
+        return h.new_zeros(count, h.size(1)).index_add(0, row, h)
+
+    def read(self, pooled: Tensor, question: Tensor | None) -> Tensor:
+        """Read the answers off, f.
+
+        Args:
+            pooled: What :meth:`pool` gave, ``[Q, pooled_channels]``.
+            question: ``[Q, question_channels]``, or ``None``.
+
+        Returns:
+            Scores of the answers, ``[Q, out_channels]``.
+        """
+        if self.question_in_readout:
+            assert question is not None
+            pooled = torch.cat([pooled, question], dim=-1)
+        scores: Tensor = self.readout(pooled)
+        return scores
+
+    def forward(
+        self,
+        x: Tensor,
+        question: Tensor | None = None,
+        batch: Tensor | None = None,
+        question_batch: Tensor | None = None,
+        pos: Tensor | None = None,
+    ) -> Tensor:
+        """Answer questions about scenes.
+
+        Args:
+            x: Objects, ``[N, in_channels]``.
+            question: ``[Q, question_channels]``; ``None`` for a model made
+                without.
+            batch: Scene of each object, ``[N]``, ascending; ``None``: one.
+            question_batch: Scene of each question, ``[Q]``; ``None``: one
+                question a scene.
+            pos: Positions of the objects, ``[N, D]``, for pairs that depend
+                on them.
+
+        Returns:
+            Scores of the answers, ``[Q, out_channels]``; without questions
+            one row a scene.
+
+        Raises:
+            TypeError: For a tensor of the wrong type.
+            ValueError: For shapes, counts or indices that do not fit.
+        """
+        check_features("x", x, self.in_channels)
+        check_questions(
+            x.size(0), self.question_channels, question, batch, question_batch
+        )
+        scenes = 1
+        if batch is None:
+            batch = torch.zeros(x.size(0), dtype=torch.long, device=x.device)
+        elif question is None:
+            scenes = int(batch.max()) + 1 if len(batch) else 0
+        row = batch
+        if question_batch is not None:
+            row = question_rows(batch, question_batch).question
+        count = scenes if question is None else question.size(0)
+        h = self.embed(x, question, batch, question_batch, pos)
+        return self.read(self.pool(h, row, count), question)
+
+
+def per_question(
+    x: Tensor, batch: Tensor, question_batch: Tensor | None, pos: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Repeat each scene's objects for each of its questions.
+
+    Returns:
+        ``x``, the question of each row, and ``pos``.
+    """
+    if question_batch is None:
+        return x, batch, pos
+    node, row = question_rows(batch, question_batch)
+    return x[node], row, None if pos is None else pos[node]
+
+
+def with_question(x: Tensor, question: Tensor | None, row: Tensor) -> Tensor:
+    """Join each row's object and question, ``[x_i ; q]``."""
+    return x if question is None else torch.cat([x, question[row]], dim=-1)

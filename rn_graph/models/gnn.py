@@ -1,0 +1,226 @@
+"""Standard graph neural networks in the Relation Network's place."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import (
+    MLP,
+    EdgeConv,
+    GATv2Conv,
+    GCNConv,
+    GINConv,
+    Linear,
+    PNAConv,
+    SAGEConv,
+    TransformerConv,
+)
+from torch_geometric.utils import degree
+
+from rn_graph.batching import complete_edge_index
+from rn_graph.checks import check_index, checks_enabled
+from rn_graph.models.base import SceneModel, per_question, with_question
+
+HEADS = 4
+
+
+def _pna(width: int, deg: Tensor | None) -> nn.Module:
+    if deg is None:
+        raise ValueError(
+            "`deg` is None, expected a histogram of degrees: 'pna' scales by "
+            "those of the training graphs (`degree_histogram` counts them)"
+        )
+    check_index("deg", deg)
+    if checks_enabled() and not deg[1:].any():
+        raise ValueError(
+            f"`deg` is {deg.tolist()}, expected a histogram of degrees with "
+            f"some above 0"
+        )
+    return PNAConv(
+        width,
+        width,
+        aggregators=["mean", "min", "max", "std"],
+        scalers=["identity", "amplification", "attenuation"],
+        deg=deg,
+        # With one layer, max_j would be taken of x_j alone, not of pairs.
+        pre_layers=2,
+    )
+
+
+#: Name → a layer that keeps the width of the nodes, from that width and, for
+#: PNA, the histogram of degrees. To add a baseline, add it here.
+CONVS: dict[str, Callable[[int, Tensor | None], nn.Module]] = {
+    "gcn": lambda width, _: GCNConv(width, width),
+    "sage": lambda width, _: SAGEConv(width, width),
+    "gin": lambda width, _: GINConv(
+        MLP([width] * 3, norm=None), train_eps=True
+    ),
+    "gatv2": lambda width, _: GATv2Conv(width, width // HEADS, HEADS),
+    "edge": lambda width, _: EdgeConv(
+        MLP([2 * width, width, width], norm=None)
+    ),
+    "transformer": lambda width, _: TransformerConv(
+        width, width // HEADS, HEADS, beta=True
+    ),
+    "pna": _pna,
+}
+_WITH_HEADS = ("gatv2", "transformer")
+
+
+class GNN(SceneModel):
+    r"""A graph neural network of PyG over a scene's objects.
+
+    .. math::
+        \mathbf{h}^{0}_i = W [\mathbf{o}_i ; \mathbf{q}], \qquad
+        \mathbf{h}^{l}_i = \mathbf{h}^{l-1}_i +
+        \mathrm{ReLU}(\mathrm{conv}_l(\mathrm{norm}(\mathbf{h}^{l-1}))_i)
+
+    The question joins each object, since a network could not otherwise know
+    what is asked, and is given to f again. The residual connection lets a
+    node differ from its neighbours' mean, which on a complete graph is the
+    same for all. Layers, each as its authors describe it:
+
+    =============== =========================================================
+    ``gcn``         `GCN <https://arxiv.org/abs/1609.02907>`_
+    ``sage``        `GraphSAGE <https://arxiv.org/abs/1706.02216>`_, mean
+    ``gin``         `GIN <https://arxiv.org/abs/1810.00826>`_, ε learned, an
+                    MLP of 2 layers
+    ``gatv2``       `GATv2 <https://arxiv.org/abs/2105.14491>`_, 4 heads
+    ``edge``        `EdgeConv <https://arxiv.org/abs/1801.07829>`_, max, an
+                    MLP of 2 layers
+    ``transformer`` `TransformerConv <https://arxiv.org/abs/2009.03509>`_, 4
+                    heads, gated residual
+    ``pna``         `PNA <https://arxiv.org/abs/2004.05718>`_, 4 aggregators,
+                    3 scalers, a message MLP of 2 layers
+    =============== =========================================================
+
+    Args:
+        conv: Name of the layer.
+        in_channels: Width of an object.
+        out_channels: Number of answers.
+        question_channels: Width of a question; ``None``: no question.
+        hidden_channels: Width of the nodes; rounded up to a multiple of the
+            heads, where a layer has them. (default: ``256``)
+        num_layers: Number of layers. (default: ``2``)
+        pairs: Which pairs are edges, a module of :mod:`rn_graph.pairs`;
+            ``None``: the complete graph, without self-pairs, as each layer
+            has its own way to keep a node's state. (default: ``None``)
+        readout_channels: Widths of f's hidden layers.
+            (default: ``(256, 256)``)
+        readout_dropout: Dropout before f's last layer. (default: ``0.0``)
+        deg: For ``"pna"``: how many nodes of the training graphs have each
+            in-degree, ``[D]``, see :func:`degree_histogram`.
+
+    Raises:
+        ValueError: For a layer that is not known, or PNA without ``deg``.
+    """
+
+    def __init__(
+        self,
+        conv: str,
+        in_channels: int,
+        out_channels: int,
+        question_channels: int | None = None,
+        hidden_channels: int = 256,
+        num_layers: int = 2,
+        pairs: nn.Module | None = None,
+        readout_channels: Sequence[int] = (256, 256),
+        readout_dropout: float = 0.0,
+        deg: Tensor | None = None,
+    ) -> None:
+        if conv not in CONVS:
+            raise ValueError(
+                f"`conv` is {conv!r}, expected one of {sorted(CONVS)}"
+            )
+        if conv in _WITH_HEADS:
+            hidden_channels = -(-hidden_channels // HEADS) * HEADS
+        super().__init__(
+            hidden_channels,
+            out_channels,
+            question_channels,
+            readout_channels,
+            readout_dropout,
+        )
+        self.hidden_channels = hidden_channels
+        self.pairs = pairs
+        self.in_channels = in_channels
+        width = in_channels + (question_channels or 0)
+        self.lin = Linear(width, hidden_channels)
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(hidden_channels) for _ in range(num_layers)
+        )
+        self.convs = nn.ModuleList(
+            CONVS[conv](hidden_channels, deg) for _ in range(num_layers)
+        )
+
+    def embed(
+        self,
+        x: Tensor,
+        question: Tensor | None,
+        batch: Tensor,
+        question_batch: Tensor | None,
+        pos: Tensor | None,
+    ) -> Tensor:
+        """Pass messages between the objects, ``[R, hidden_channels]``."""
+        x, row, pos = per_question(x, batch, question_batch, pos)
+        edge_index = _edges(self.pairs, x, pos, question, row)
+        h: Tensor = self.lin(with_question(x, question, row))
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            h = h + conv(norm(h), edge_index).relu()
+        return h
+
+
+def degree_histogram(
+    batches: Iterable[Any], pairs: nn.Module | None = None
+) -> Tensor:
+    """Count how many nodes have each in-degree, as PNA needs it.
+
+    Each graph of each batch counts once, however many questions it has.
+
+    Args:
+        batches: The training graphs: objects with ``x``, ``batch`` and, where
+            ``pairs`` needs them, ``pos``, as PyG's loaders give them.
+        pairs: Which pairs are edges, as in :class:`GNN`; it is not given
+            questions. (default: ``None``)
+
+    Returns:
+        Number of nodes of degree 0, 1, …, ``[largest degree + 1]``, int64.
+
+    Raises:
+        ValueError: If there are no nodes at all.
+    """
+    total = torch.zeros(0, dtype=torch.long)
+    for data in batches:
+        x, row = data.x, getattr(data, "batch", None)
+        if row is None:
+            row = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        pos = getattr(data, "pos", None)
+        edge_index = _edges(pairs, x, pos, None, row)
+        degrees = degree(edge_index[1], len(x), dtype=torch.long)
+        count = torch.bincount(degrees, minlength=len(total)).cpu()
+        count[: len(total)] += total
+        total = count
+    if not total.any():
+        raise ValueError("`batches` holds no nodes, expected training graphs")
+    return total
+
+
+def _edges(
+    pairs: nn.Module | None,
+    x: Tensor,
+    pos: Tensor | None,
+    question: Tensor | None,
+    row: Tensor,
+) -> Tensor:
+    if pairs is None:
+        return complete_edge_index(row, self_pairs=False)
+    edge_index: Tensor
+    edge_index, weight = pairs(x, pos, question, row)
+    if weight is not None:
+        raise ValueError(
+            f"`pairs` is {type(pairs).__name__}, which weighs its pairs: PyG's "
+            f"layers would ignore the weights, and it could not learn; "
+            f"expected a selection without"
+        )
+    return edge_index

@@ -1,0 +1,97 @@
+"""The Relation Network: g over pairs of objects, their sum, and f."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from rn_graph.checks import checks_enabled
+from rn_graph.conv import RNConv
+from rn_graph.models.base import SceneModel, per_question
+
+
+class RelationNetwork(SceneModel):
+    r"""The Relation Network: g over pairs of objects, their sum, and f.
+
+    From `Santoro et al. (2017) <https://arxiv.org/abs/1706.01427>`_,
+    section 2.
+
+    .. math::
+        \mathrm{RN}(O) = f\Big(\sum_{i,j} w_{ij} \, g(\mathbf{o}_i,
+        \mathbf{o}_j, \mathbf{q})\Big)
+
+    Args:
+        in_channels: Width of an object.
+        out_channels: Number of answers.
+        question_channels: Width of a question; ``None``: no question.
+        hidden_channels: Width of g's layers, the last included.
+            (default: ``256``)
+        num_layers: Layers of g. (default: ``4``)
+        pairs: Which pairs to sum, a module of :mod:`rn_graph.pairs`;
+            ``None``: all. (default: ``None``)
+        readout_channels: Widths of f's hidden layers.
+            (default: ``(256, 256)``)
+        readout_dropout: Dropout before f's last layer. (default: ``0.0``)
+        question_in_readout: Whether f is given the question too; in the paper
+            it is not. (default: ``False``)
+        **kwargs: Further arguments of :class:`~rn_graph.RNConv`.
+
+    Shapes:
+        - **input:** objects :math:`(N, F)`, questions :math:`(Q, C)`
+        - **output:** scores :math:`(Q, A)`
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        question_channels: int | None = None,
+        hidden_channels: int = 256,
+        num_layers: int = 4,
+        pairs: nn.Module | None = None,
+        readout_channels: Sequence[int] = (256, 256),
+        readout_dropout: float = 0.0,
+        question_in_readout: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            hidden_channels,
+            out_channels,
+            question_channels,
+            readout_channels,
+            readout_dropout,
+            question_in_readout,
+        )
+        self.pairs = pairs
+        self.conv = RNConv(
+            in_channels,
+            hidden_channels,
+            hidden_channels=hidden_channels,
+            num_layers=num_layers,
+            question_channels=question_channels,
+            **kwargs,
+        )
+
+    def embed(
+        self,
+        x: Tensor,
+        question: Tensor | None,
+        batch: Tensor,
+        question_batch: Tensor | None,
+        pos: Tensor | None,
+    ) -> Tensor:
+        """Sum g over each object's pairs, ``[R, hidden_channels]``."""
+        if self.pairs is None:
+            out: Tensor = self.conv(
+                x, None, question, batch, question_batch=question_batch
+            )
+            return out
+        # A selection may depend on the question: one graph for each.
+        x, row, pos = per_question(x, batch, question_batch, pos)
+        edge_index, weight = self.pairs(x, pos, question, row)
+        if question is not None and checks_enabled():
+            # The layer counts the questions: leave out the last ones that
+            # are about empty scenes.
+            question = question[: int(row.max()) + 1 if row.numel() else 0]
+        out = self.conv(x, edge_index, question, row, edge_weight=weight)
+        return out

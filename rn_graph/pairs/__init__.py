@@ -1,0 +1,29 @@
+"""Pair selection: which pairs a Relation Network sums over.
+
+A selection is a module that maps nodes, positions, questions and the batch
+vector to edges and, where it was learned, a weight for each. One interface
+for all, :class:`PairSelector`; one result for all, :class:`PairSelection`:
+
+================== ========================================================
+``AllPairs``       every pair
+``KNNPairs``       the nearest, by position or by features
+``RadiusPairs``    those within a distance
+``RandomPairs``    drawn at random: the control at the same budget
+``AttentionPairs`` the best by a learned score, trained with the model
+================== ========================================================
+"""
+
+from rn_graph.pairs.attention import AttentionPairs
+from rn_graph.pairs.base import AllPairs, PairSelection, PairSelector
+from rn_graph.pairs.nearest import KNNPairs, RadiusPairs
+from rn_graph.pairs.random import RandomPairs
+
+__all__ = [
+    "AllPairs",
+    "AttentionPairs",
+    "KNNPairs",
+    "PairSelection",
+    "PairSelector",
+    "RadiusPairs",
+    "RandomPairs",
+]

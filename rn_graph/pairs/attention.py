@@ -1,0 +1,297 @@
+"""Attention over pairs: a learned score decides which pairs are summed."""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch_geometric.nn.dense.linear import Linear
+from torch_geometric.utils import scatter
+
+from rn_graph.checks import check_features, checks_enabled
+from rn_graph.pairs.base import PairSelection, PairSelector, check_finite
+from rn_graph.pairs.budget import Budget, best_pairs, make_budget
+
+#: Scores are bounded to ±BOUND, so that a gate 2σ(s) lies in [0.24, 1.76]: no
+#: kept pair falls silent, and no gate loses its gradient.
+BOUND = 2.0
+
+
+class Projections(NamedTuple):
+    """What the score needs of the nodes, computed once a node.
+
+    Attributes:
+        query: The receivers' vectors, ``[heads, N, channels]``.
+        key: The senders' vectors, ``[heads, N, channels]``.
+        receiver: The receivers' terms, less the mean score of all pairs of
+            their graph, ``[heads, N]``.
+        sender: The senders' terms, ``[heads, N]``.
+    """
+
+    query: Tensor
+    key: Tensor
+    receiver: Tensor
+    sender: Tensor
+
+
+class AttentionPairs(PairSelector):
+    r"""The best pairs by a learned score, trained by the answer's loss alone.
+
+    A small network, cheap beside g, turns each node and its graph's question
+    into a query, a key and two biases,
+
+    .. math::
+        [\mathbf{k}_i ; u_i ; \mathbf{q}_i ; v_i] = W\, \mathrm{ReLU}\big(
+        (1 + W_m \mathbf{q}) \odot W_x \mathbf{x}_i + W_a \mathbf{q}
+        \big), \qquad
+        t_{ij} = \frac{\mathbf{q}_i^{\top} \mathbf{k}_j}{\sqrt{d}} + u_i + v_j
+
+    (without biases here). The question multiplies, since to find what it
+    names is to compare it with each object. The score is measured against the
+    graph's mean over all :math:`N^2` pairs, and bounded:
+
+    .. math::
+        s_{ij} = 2 \tanh \big( (t_{ij} - \bar{t}) / 2 \big), \qquad
+        w_{ij} = 2\, \sigma(s_{ij})
+
+    The pairs of the highest scores are kept, the rest is dropped (hard), and
+    each pair kept is weighed by its own gate :math:`w_{ij}`. The gate is no
+    softmax over the pairs kept, so that the sum over them keeps its scale; it
+    starts near 1. Through it the loss says of each pair kept whether it
+    should count more or less, which moves its score, and so what is kept
+    next. Without the mean, gates could all shrink before g has learned what
+    the pairs are good for; without the bound, they saturate and learn no
+    more.
+
+    In training, Gumbel noise on the scores makes the choice a draw without
+    replacement with probabilities :math:`\propto \exp(s_{ij} /
+    \mathrm{noise})`, so that pairs of middling scores are tried too; at
+    evaluation there is none. Of equal scores, the lower sender goes first,
+    then the lower receiver. Scores are computed in float64 and compared to
+    six decimals, so that what is equal ties, and batching changes nothing.
+
+    The scores of all pairs are made in blocks, and only those of pairs kept
+    take part in the backward pass: memory is :math:`O(N d + E d)` and a block.
+
+    Args:
+        in_channels: Width of the nodes; ``-1``: taken from the first input.
+        question_channels: Width of the question; ``None``: scores without a
+            question. (default: ``None``)
+        k: Pairs kept of each receiving node; or
+        share: share of each graph's :math:`N^2` pairs that is kept,
+            :math:`\lceil \mathrm{share} \cdot N^2 \rceil`, in (0, 1].
+        channels: Width :math:`d` of queries and keys. (default: ``16``)
+        heads: Number of scores; a pair's score is the log of the mean of
+            their exponentials, so that it is high where one of them is.
+            (default: ``1``)
+        hidden_channels: Width of the small network. (default: ``64``)
+        symmetric: Whether (i, j) and (j, i) have one score, since what
+            relates two nodes in one direction does in the other: then
+            :math:`\mathbf{q}_i` is :math:`\mathbf{k}_i` with every second
+            sign changed, and :math:`v_i = u_i`. Without it, training tends to
+            keep one direction, where one is enough for the answer.
+            (default: ``True``)
+        noise: Scale of the noise in training. (default: ``0.25``)
+        self_pairs: Whether a node's pair with itself is a candidate and
+            counts in the budget. (default: ``True``)
+
+    Raises:
+        TypeError: If ``k`` is no integer or ``share`` no number.
+        ValueError: If not exactly one of them is given, or an argument is out
+            of range; in use, also if the scores are not finite.
+
+    The hard choice with a gate is that of `"Graph U-Nets"
+    <https://arxiv.org/abs/1905.05178>`_, the noise that of `"Stochastic Beams
+    and Where to Find Them" <https://arxiv.org/abs/1903.06059>`_, the
+    question's part that of `"FiLM" <https://arxiv.org/abs/1709.07871>`_.
+    """
+
+    budget: Budget
+
+    def __init__(
+        self,
+        in_channels: int,
+        question_channels: int | None = None,
+        k: int | None = None,
+        share: float | None = None,
+        channels: int = 16,
+        heads: int = 1,
+        hidden_channels: int = 64,
+        symmetric: bool = True,
+        noise: float = 0.25,
+        self_pairs: bool = True,
+    ) -> None:
+        super().__init__(self_pairs)
+        for name, value in (
+            ("channels", channels),
+            ("heads", heads),
+            ("hidden_channels", hidden_channels),
+        ):
+            if value < 1:
+                raise ValueError(f"`{name}` is {value}, expected at least 1")
+        if not 0 <= noise < math.inf:
+            raise ValueError(f"`noise` is {noise}, expected a number ≥ 0")
+        self.budget = make_budget(k, share)
+        self.in_channels = in_channels
+        self.question_channels = question_channels
+        self.channels = channels
+        self.heads = heads
+        self.symmetric = symmetric
+        self.noise = noise
+        self.lin_x = Linear(in_channels, hidden_channels)
+        self.lin_question = (
+            None
+            if question_channels is None
+            else Linear(question_channels, 2 * hidden_channels)
+        )
+        self.width = (channels + 1) * (1 if symmetric else 2)
+        self.lin_out = Linear(hidden_channels, heads * self.width)
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        self.lin_x.reset_parameters()
+        if self.lin_question is not None:
+            self.lin_question.reset_parameters()
+        self.lin_out.reset_parameters()
+
+    def select(
+        self,
+        x: Tensor,
+        pos: Tensor | None,
+        question: Tensor | None,
+        batch: Tensor,
+        sizes: Tensor,
+    ) -> PairSelection:
+        """Keep the best pairs, and weigh them."""
+        self._check(x, question)
+        # In float64, compared to six decimals: what is equal but for the order
+        # of a sum ties, so that neither batching nor blocks decide.
+        nodes = self._project(
+            x.double(),
+            None if question is None else question.double(),
+            batch,
+            sizes,
+        )
+        fixed = Projections(*(t.detach() for t in nodes))
+        if checks_enabled() and not all(t.isfinite().all() for t in fixed):
+            raise ValueError(
+                "the scores are NaN or infinite, expected finite numbers: the "
+                "parameters of AttentionPairs have diverged"
+            )
+
+        def score(i: Tensor, j: Tensor) -> Tensor:
+            raw = self._raw_block(fixed, i, j)
+            if not self.training or self.noise == 0:
+                return raw.round(decimals=6).float()
+            scores = self._bound(raw.float())
+            return scores + self.noise * _gumbel_like(scores)
+
+        edges = best_pairs(score, sizes, self.budget, self.self_pairs)
+        weight = self._gate(self._bound(self._raw(nodes, edges)))
+        return PairSelection(edges, weight.to(x.dtype))
+
+    def _check(self, x: Tensor, question: Tensor | None) -> None:
+        if self.lin_x.in_channels > 0:
+            check_features("x", x, self.lin_x.in_channels)
+        check_finite("x", x)
+        if self.question_channels is None:
+            return
+        if question is None:
+            raise ValueError(
+                f"`question` is None, expected [B, {self.question_channels}]: "
+                f"the scores depend on it"
+            )
+        check_features("question", question, self.question_channels, "B")
+        check_finite("question", question)
+
+    def _project(
+        self,
+        x: Tensor,
+        question: Tensor | None,
+        batch: Tensor,
+        sizes: Tensor,
+    ) -> Projections:
+        h = _linear(self.lin_x, x)
+        if self.lin_question is not None:
+            assert question is not None
+            film = _linear(self.lin_question, question)[batch]
+            h = self._modulate(h, *film.chunk(2, dim=-1))
+        h = _linear(self.lin_out, h.relu())
+        h = h.view(-1, self.heads, self.width).transpose(0, 1)
+        d = self.channels
+        if self.symmetric:
+            key, u = h.split([d, 1], -1)
+            # The signs let alike nodes repel each other, too.
+            sign = 1 - 2 * (torch.arange(d, device=x.device) % 2)
+            query, v = key * sign, u
+        else:
+            key, u, query, v = h.split([d, 1, d, 1], -1)
+        query, u, v = query / math.sqrt(d), u.squeeze(-1), v.squeeze(-1)
+        # The mean of all products is the product of the means.
+        mean = (
+            (self._mean(query, batch, sizes) * self._mean(key, batch, sizes))
+            .sum(-1)
+            .add(self._mean(u + v, batch, sizes))
+        )
+        return Projections(query, key, u - mean[:, batch], v)
+
+    def _mean(self, t: Tensor, batch: Tensor, sizes: Tensor) -> Tensor:
+        """Mean over each graph's nodes, ``[heads, B, ...]``."""
+        return scatter(t, batch, 1, sizes.numel(), reduce="mean")
+
+    def _raw_block(self, p: Projections, i: Tensor, j: Tensor) -> Tensor:
+        """Scores ``[G, R, S]`` of receivers ``[G, R]``, senders ``[G, S]``."""
+        raw = [
+            (query[i] @ key[j].transpose(1, 2))
+            .add_(receiver[i].unsqueeze(2))
+            .add_(sender[j].unsqueeze(1))
+            for query, key, receiver, sender in zip(*p, strict=True)
+        ]
+        return self._join(raw)
+
+    def _raw(self, p: Projections, edge_index: Tensor) -> Tensor:
+        """Scores ``[E]`` of pairs, the same as those of a block."""
+        j, i = edge_index
+        raw = [
+            (query[i] * key[j]).sum(-1) + receiver[i] + sender[j]
+            for query, key, receiver, sender in zip(*p, strict=True)
+        ]
+        return self._join(raw)
+
+    def _join(self, heads: list[Tensor]) -> Tensor:
+        if len(heads) == 1:
+            return heads[0]
+        return torch.stack(heads).logsumexp(0) - math.log(len(heads))
+
+    def _bound(self, raw: Tensor) -> Tensor:
+        return BOUND * torch.tanh(raw / BOUND)
+
+    def _modulate(self, h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        return (1 + scale) * h + shift
+
+    def _gate(self, score: Tensor) -> Tensor:
+        return 2 * torch.sigmoid(score)
+
+    def extra_repr(self) -> str:
+        """Name the options."""
+        return (
+            f"{self.budget}, heads={self.heads}, symmetric={self.symmetric}, "
+            f"noise={self.noise}, self_pairs={self.self_pairs}"
+        )
+
+
+def _linear(linear: Linear, x: Tensor) -> Tensor:
+    """Apply a layer in the precision of ``x``."""
+    if linear.in_channels < 0:  # takes its width from the first input
+        linear(x.to(linear.weight.dtype))
+    bias = linear.bias
+    assert bias is not None
+    return F.linear(x, linear.weight.to(x.dtype), bias.to(x.dtype))
+
+
+def _gumbel_like(t: Tensor) -> Tensor:
+    """Numbers from the standard Gumbel distribution, in the shape of ``t``."""
+    # 2**-25 is half a step of the uniform numbers: their log stays finite.
+    uniform = torch.rand_like(t).clamp_(min=2**-25)
+    return uniform.log_().neg_().log_().neg_()

@@ -1,0 +1,130 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rn_graph.models import RelationNetwork
+from rn_graph.pairs import AttentionPairs, KNNPairs
+from tests.rn_graph.models import model_checks as checks
+from tests.rn_graph.models.model_checks import OUT, C, F
+
+KINDS = {
+    "all pairs": {},
+    "late question": {"question_layer": 1, "question_in_readout": True},
+    "mean": {"aggr": "mean", "self_pairs": False},
+    "norm": {"norm": "layer_norm"},
+    "nearest": {"pairs": KNNPairs(k=3)},
+    "learned": {"pairs": AttentionPairs(F, C, k=3)},
+}
+every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+seeds = st.integers(0, 2**16)
+
+
+def make(kind, **options):
+    torch.manual_seed(0)
+    model = RelationNetwork(
+        F, OUT, C, 12, num_layers=3, readout_channels=(7,), **kind, **options
+    )
+    return model.double().eval()
+
+
+@every_kind
+@settings(deadline=None, max_examples=15)
+@given(checks.scene_sizes, seeds)
+def test_order_and_batching_change_nothing(kind, sizes, seed):
+    model = make(kind)
+    checks.check_shuffled_objects(model, sizes, seed)
+    checks.check_alone_as_in_a_batch(model, sizes, seed)
+    checks.check_several_questions(model, sizes, seed)
+
+
+@every_kind
+def test_no_scenes_and_no_questions(kind):
+    assert make(kind)(**checks.scenes([], 0)).shape == (0, OUT)
+
+
+def test_gradients_reach_every_parameter():
+    checks.check_gradients(make({}))
+    checks.check_gradients(make(KINDS["late question"]))
+
+
+def test_it_is_f_of_the_sum_of_g_over_pairs():
+    model = make({})
+    data = checks.scenes([3], 0)
+    q = data["question"][0]
+    total = 0
+    for o_i in data["x"]:
+        for o_j in data["x"]:
+            h = torch.cat([o_i, o_j, q])
+            for lin in model.conv.g.lins:
+                h = (lin.weight @ h + lin.bias).relu()
+            total = total + h
+    torch.testing.assert_close(model(**data)[0], model.readout(total[None])[0])
+
+
+def test_an_empty_scene_is_answered_from_the_empty_sum():
+    model = make({})
+    none, question = torch.zeros(0, F).double(), torch.randn(1, C).double()
+    empty = model.readout(torch.zeros(1, 12).double())
+    torch.testing.assert_close(model(none, question), empty)
+    x, batch = torch.randn(2, F).double(), torch.tensor([0, 0])
+    out = model(
+        x, question.expand(2, -1), batch, question_batch=torch.tensor([1, 0])
+    )
+    torch.testing.assert_close(out[:1], empty)
+    blind = RelationNetwork(F, OUT, hidden_channels=12)
+    assert blind(torch.zeros(0, F)).shape == (1, OUT)
+
+
+def test_without_questions_one_row_a_scene():
+    model = RelationNetwork(F, OUT, hidden_channels=12, readout_channels=())
+    x, batch = torch.randn(5, F), torch.tensor([0, 0, 2, 2, 2])
+    out = model(x, batch=batch)
+    assert out.shape == (3, OUT)
+    torch.testing.assert_close(out[[2]], model(x[2:]))
+
+
+def test_parameters_are_drawn_anew():
+    model = make({"pairs": AttentionPairs(F, C, k=3)})
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    model.reset_parameters()
+    for name, p in model.named_parameters():
+        assert not torch.equal(p, before[name]), name
+
+
+def test_autocast():
+    model, data = make({}).float(), checks.scenes([3, 2], 0)
+    data = {
+        n: t.float() if t.is_floating_point() else t for n, t in data.items()
+    }
+    with torch.autocast("cpu", torch.bfloat16):
+        out = model(**data)
+    torch.testing.assert_close(out.float(), model(**data), rtol=5e-2, atol=5e-2)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        ({"x": torch.zeros(5, F - 1)}, ValueError, r"`x` has shape \[5, 5\]"),
+        ({"x": torch.zeros(5, F).long()}, TypeError, r"`x` is torch.int64"),
+        ({"question": None}, ValueError, "`question` is missing"),
+        ({"question": torch.zeros(3, C)}, ValueError, "3 rows for 2 graphs"),
+        ({"batch": torch.tensor([0, 1, 0, 1, 1])}, ValueError, "not sorted"),
+        (
+            {"question_batch": torch.tensor([0, -1])},
+            ValueError,
+            "`question_batch` holds values from -1",
+        ),
+        ({"pos": None, "pairs": KNNPairs(k=2)}, ValueError, "`pos`"),
+    ],
+)
+def test_bad_input(change, error, text):
+    pairs = change.pop("pairs", None)
+    model = RelationNetwork(F, OUT, C, hidden_channels=8, pairs=pairs)
+    data = {
+        "x": torch.randn(5, F),
+        "question": torch.randn(2, C),
+        "batch": torch.tensor([0, 0, 1, 1, 1]),
+    }
+    with pytest.raises(error, match=text):
+        model(**{**data, **change})
