@@ -1,0 +1,54 @@
+"""What the commands share: options from dataclasses, presets, errors."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from jsonargparse import ActionConfigFile, ArgumentParser
+
+from experiments.config import from_dict, preset_path
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], argv: list[str], prog: str, description: str) -> T:
+    """Read a config dataclass from a preset and the options after it.
+
+    Args:
+        kind: The dataclass; its docstring becomes the help.
+        argv: The command line; where it does not start with an option, its
+            first word is a preset's name or a YAML file's path.
+        prog: The command as it is typed.
+        description: What ``--help`` says first.
+
+    Returns:
+        The config. A bad command line ends the program with a message.
+    """
+    parser = ArgumentParser(
+        prog=prog,
+        usage=f"{prog} [PRESET] [--KEY VALUE ...]",
+        description=description,
+    )
+    parser.add_argument(
+        "--config",
+        action=ActionConfigFile,
+        help="A YAML file of the keys below; PRESET stands for one of those "
+        "in experiments/presets.",
+    )
+    parser.add_class_arguments(kind)
+    if argv and not argv[0].startswith("-"):
+        argv = ["--config", str(preset_path(argv[0])), *argv[1:]]
+    values: dict[str, Any] = parser.parse_args(argv).as_dict()
+    for key in ("config", "__path__"):
+        values.pop(key, None)
+    return from_dict(kind, values)
+
+
+def run(main: Callable[[list[str]], None]) -> None:
+    """Run a command; a foreseen error ends it with one sentence."""
+    try:
+        main(sys.argv[1:])
+    except (ValueError, TypeError, FileNotFoundError, FloatingPointError) as e:
+        sys.exit(f"error: {e}")
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on from here")

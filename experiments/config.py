@@ -1,0 +1,254 @@
+"""What a comparison is made of, as dataclasses; presets are YAML files."""
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_type_hints
+
+import yaml
+
+from experiments.models import MODELS
+
+PRESETS = Path(__file__).parent / "presets"
+
+T = TypeVar("T")
+
+
+@dataclass
+class DataConfig:
+    """The scenes and questions, the same for every model.
+
+    Args:
+        train: Generated training scenes.
+        val: Generated validation scenes: the best weights are picked on them.
+        test: Generated test scenes: looked at once, after training.
+        questions_per_scene: Questions about each generated scene.
+        families: Question families to ask, by their groups' names or global
+            indices (0 to 89); empty means all 90.
+        max_objects: Most objects of a generated scene.
+        seed: Seed of the generator.
+        features: How an object's attributes are coded.
+        stores: Folder with `train.h5`, `val.h5` and `test.h5`; nothing is
+            generated then and the settings above are not used.
+    """
+
+    train: int = 7000
+    val: int = 500
+    test: int = 1500
+    questions_per_scene: int = 10
+    families: list[int | str] = field(default_factory=list)
+    max_objects: int = 10
+    seed: int = 0
+    features: Literal["onehot", "rgb", "ordinal"] = "onehot"
+    stores: str | None = None
+
+    def __post_init__(self) -> None:
+        for split in ("train", "val", "test"):
+            _at_least(f"data.{split}", getattr(self, split), 1)
+
+
+@dataclass
+class ModelConfig:
+    """Sizes that the models share.
+
+    Args:
+        embedding_channels: Width of a word's embedding.
+        question_channels: Width of the question encoder's LSTM.
+        hidden_channels: Width of the reference model's relation function g;
+            the other models get the width that gives them as many parameters.
+        num_layers: Layers of g.
+        readout_channels: Widths of the readout f's hidden layers.
+        dropout: Dropout in the readout f.
+        depths: Depths to try for each GNN. With more than one, the first
+            seed trains every depth within the same steps, and the one best
+            on validation is trained with the other seeds too.
+    """
+
+    embedding_channels: int = 32
+    question_channels: int = 64
+    hidden_channels: int = 64
+    num_layers: int = 4
+    readout_channels: list[int] = field(default_factory=lambda: [128])
+    dropout: float = 0.0
+    depths: list[int] = field(default_factory=lambda: [2])
+
+    def __post_init__(self) -> None:
+        for key in (
+            "embedding_channels",
+            "question_channels",
+            "hidden_channels",
+            "num_layers",
+        ):
+            _at_least(f"model.{key}", getattr(self, key), 1)
+        for width in self.readout_channels:
+            _at_least("model.readout_channels", width, 1)
+        if not 0 <= self.dropout < 1:
+            raise ValueError(
+                f"`model.dropout` is {self.dropout}, expected 0 ≤ dropout < 1"
+            )
+        if not self.depths or min(self.depths) < 1:
+            raise ValueError(
+                f"`model.depths` is {self.depths}, expected one or more "
+                f"depths of at least 1"
+            )
+
+
+@dataclass
+class TrainConfig:
+    """How every model is trained: AdamW, warm-up, clipping, equal steps.
+
+    Args:
+        steps: Optimiser steps, the same for every model.
+        batch_size: Questions a step.
+        learning_rate: Learning rate after the warm-up.
+        warmup_steps: Steps over which it rises linearly from nought.
+        schedule: What it does then: fall to nought as a cosine, or stay.
+        weight_decay: AdamW's weight decay.
+        clip: Largest norm of the gradient; 0 switches clipping off.
+        val_every: Steps between looks at the validation split. The weights
+            best there are kept, and a stopped run goes on from its last look.
+        accelerator: Lightning's accelerator: `cpu`, `gpu` or `auto`.
+        precision: Lightning's precision, as in `32-true` or `bf16-mixed`.
+    """
+
+    steps: int = 2000
+    batch_size: int = 512
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    schedule: Literal["cosine", "constant"] = "cosine"
+    weight_decay: float = 1e-4
+    clip: float = 5.0
+    val_every: int = 200
+    accelerator: str = "cpu"
+    precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        for key in ("steps", "batch_size", "val_every"):
+            _at_least(f"train.{key}", getattr(self, key), 1)
+        for key in ("warmup_steps", "weight_decay", "clip"):
+            _at_least(f"train.{key}", getattr(self, key), 0)
+        if self.learning_rate <= 0:
+            raise ValueError(
+                f"`train.learning_rate` is {self.learning_rate}, expected > 0"
+            )
+        if self.steps % self.val_every:
+            raise ValueError(
+                f"`train.steps` is {self.steps}, expected a multiple of "
+                f"`train.val_every` ({self.val_every})"
+            )
+
+
+@dataclass
+class CompareConfig:
+    """Train models side by side on CLEVR scenes and tabulate what comes out.
+
+    Args:
+        name: Name of the results folder inside `runs`.
+        models: Names of the models, in a list or separated by commas.
+        reference: The model whose parameters the others must match.
+        seeds: How many seeds each model is trained with (0, 1, 2, …).
+        cost_steps: Training steps over which time and memory are measured.
+        jobs: Trainings side by side, in a process each. Small models train
+            faster so than with many threads; cost is measured one by one.
+        threads: CPU threads of a training; 0 shares out all cores.
+        data: The scenes and questions.
+        model: Sizes that the models share.
+        train: How every model is trained.
+        runs: Folder of all results.
+        data_root: Folder where generated data is kept and found again.
+    """
+
+    name: str = "compare"
+    models: str | list[str] = field(default_factory=lambda: list(MODELS))
+    reference: str = "rn"
+    seeds: int = 3
+    cost_steps: int = 20
+    jobs: int = 1
+    threads: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    runs: str = "runs"
+    data_root: str = "data"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.models, str):
+            self.models = [name.strip() for name in self.models.split(",")]
+        for name in [*self.models, self.reference]:
+            if name not in MODELS:
+                raise ValueError(
+                    f"unknown model {name!r}: expected some of "
+                    f"{', '.join(MODELS)}"
+                )
+        if not self.models:
+            raise ValueError("`models` is empty, expected at least one model")
+        _at_least("seeds", self.seeds, 1)
+        _at_least("cost_steps", self.cost_steps, 1)
+        _at_least("jobs", self.jobs, 1)
+        _at_least("threads", self.threads, 0)
+        if not self.name or Path(self.name).name != self.name:
+            raise ValueError(
+                f"`name` is {self.name!r}, expected the plain name of a folder"
+            )
+
+    @property
+    def folder(self) -> Path:
+        """The results folder."""
+        return Path(self.runs) / self.name
+
+
+def from_dict(kind: type[T], values: dict[str, Any]) -> T:
+    """Build a config dataclass from nested dictionaries.
+
+    Args:
+        kind: One of the dataclasses of this file.
+        values: Its fields; those left out keep their default.
+
+    Raises:
+        ValueError: For a key that the dataclass does not have.
+    """
+    hints = get_type_hints(kind)
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    unknown = [key for key in values if key not in known]
+    if unknown:
+        raise ValueError(
+            f"unknown key {unknown[0]!r} in the configuration: expected some "
+            f"of {', '.join(known)}"
+        )
+    return kind(
+        **{
+            key: from_dict(hints[key], value)
+            if is_dataclass(hints[key]) and isinstance(value, dict)
+            else value
+            for key, value in values.items()
+        }
+    )
+
+
+def to_yaml(config: CompareConfig) -> str:
+    """Write a config down, without the folders of this machine."""
+    values = asdict(config)
+    del values["runs"], values["data_root"]
+    return yaml.safe_dump(values, sort_keys=False)
+
+
+def preset_path(preset: str) -> Path:
+    """Find a preset by its name, or a YAML file by its path.
+
+    Raises:
+        FileNotFoundError: If there is no such preset or file.
+    """
+    named = PRESETS / f"{preset}.yaml"
+    if named.is_file():
+        return named
+    if Path(preset).is_file():
+        return Path(preset)
+    names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    raise FileNotFoundError(
+        f"no preset {preset!r}: expected one of {', '.join(names)}, or the "
+        f"path of a YAML file"
+    )
+
+
+def _at_least(key: str, value: float, least: float) -> None:
+    if value < least:
+        raise ValueError(f"`{key}` is {value}, expected at least {least}")

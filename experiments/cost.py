@@ -1,0 +1,195 @@
+"""What a model costs: pairs, parameters, FLOPs, time and memory of a step.
+
+``python -m experiments.cost RUN_FOLDER`` measures in a process of its own.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch_geometric.nn.conv import MessagePassing
+
+from experiments.accuracy import logits
+from experiments.cli import parse, run
+from experiments.config import TrainConfig
+from experiments.data import Splits
+from experiments.flops import flops_a_question
+from experiments.matching import count_parameters
+from experiments.memory import PeakMemory
+from experiments.runs import Run
+
+PROG = "python -m experiments.cost"
+
+
+@dataclass
+class CostConfig:
+    """Measure what a run's model costs, and print it as JSON.
+
+    Args:
+        run: Folder of a run, as in `runs/quick/rn/seed-0`.
+        steps: Training steps to measure over, after 3 to warm up.
+        threads: CPU threads; 0 leaves it to torch (all cores).
+        data_root: Folder where generated data is kept and found again.
+    """
+
+    run: str
+    steps: int = 20
+    threads: int = 0
+    data_root: str = "data"
+
+
+class Step:
+    """A training step without Lightning: what is timed is the model.
+
+    Args:
+        model: The model.
+        config: Learning rate, weight decay, clipping.
+    """
+
+    def __init__(self, model: nn.Module, config: TrainConfig) -> None:
+        self.model = model.train()
+        self.config = config
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+        )
+
+    def __call__(self, batch: Any) -> None:
+        """Forward, backward, clip, update."""
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(logits(self.model, batch), batch.y)
+        loss.backward()
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimizer.step()
+
+
+def pairs_a_scene(model: nn.Module, batch: Any) -> float:
+    """Mean number of pairs that a graph layer sums over for a question.
+
+    These are the edges handed to the model's first message passing, the
+    self-loops that some layers add included; 0 for a model without.
+
+    Args:
+        model: The model.
+        batch: A batch of ``datasets.loader``.
+    """
+    edges: list[int] = []
+
+    def note(module: nn.Module, inputs: Any) -> None:
+        edges.append(inputs[0].size(1))
+
+    layers = [m for m in model.modules() if isinstance(m, MessagePassing)]
+    # With a hook, RNConv lists the pairs that it otherwise sums unlisted.
+    hooks = [
+        layer.register_propagate_forward_pre_hook(note) for layer in layers
+    ]
+    try:
+        with torch.no_grad():
+            logits(model, batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return edges[0] / batch.y.numel() if edges else 0.0
+
+
+def measure(planned: Run, splits: Splits, steps: int) -> dict[str, float]:
+    """Measure a run's model; best called in a fresh process.
+
+    Args:
+        planned: The run; it need not have been trained.
+        splits: Its data.
+        steps: Training steps to time, after 3 to warm up.
+
+    Returns:
+        ``hidden_channels``, ``pairs`` (a scene), ``parameters``, ``flops``
+        (a question), ``step_ms`` (median) and ``memory_mib`` (peak of
+        training over the process before the model was made).
+    """
+    device = "cuda" if planned.train.accelerator in ("gpu", "cuda") else "cpu"
+    size = planned.train.batch_size
+    loader = splits.loader("train", size, seed=0, shuffle=True)
+    batches = [b.to(device) for b in islice(loader, min(steps + 3, 8))]
+    validation = next(iter(splits.loader("val", size)))
+
+    # A step of a model that is thrown away loads the libraries' own buffers.
+    Step(planned.build().to(device), planned.train)(validation.to(device))
+    peak = PeakMemory(device)
+    model = planned.build().to(device)
+    step = Step(model, planned.train)
+    times = []
+    for i in range(steps + 3):
+        start = time.perf_counter()
+        step(batches[i % len(batches)])
+        if device == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    memory = peak()
+    del step
+    model.cpu()
+    validation = validation.to("cpu")
+    return {
+        "hidden_channels": planned.settings["hidden_channels"],
+        "pairs": pairs_a_scene(model, validation),
+        "parameters": count_parameters(model),
+        "flops": flops_a_question(model, validation),
+        "step_ms": 1000 * statistics.median(times[3:]),
+        "memory_mib": memory / 2**20,
+    }
+
+
+def measure_apart(
+    folder: Path, steps: int, threads: int, data_root: str
+) -> dict[str, float]:
+    """Call :func:`measure` in a fresh process.
+
+    Args:
+        folder: The run's folder.
+        steps: Training steps to time.
+        threads: CPU threads; 0 leaves it to torch.
+        data_root: Where the generated data is.
+
+    Raises:
+        RuntimeError: If that process fails.
+    """
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "experiments.cost"),
+            *("--run", str(folder), "--steps", str(steps)),
+            *("--threads", str(threads), "--data_root", data_root),
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    if done.returncode:
+        raise RuntimeError(f"measuring {folder} failed:\n{done.stderr}")
+    out: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return out
+
+
+def main(argv: list[str]) -> None:
+    """Measure and print."""
+    if argv and not argv[0].startswith("-"):
+        argv = ["--run", *argv]
+    config = parse(CostConfig, argv, PROG, "Measure what a model costs.")
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    planned = Run.read(Path(config.run))
+    splits = Splits(planned.data, config.data_root)
+    print(json.dumps(measure(planned, splits, config.steps)))
+
+
+if __name__ == "__main__":
+    run(main)

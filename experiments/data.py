@@ -1,0 +1,127 @@
+"""The three splits of a comparison, generated on first use."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from datasets.clevr.generate import GENERATOR_VERSION, generate
+from datasets.clevr.importer import import_folder
+from datasets.dataset import QuestionDataset
+from datasets.loader import QuestionLoader
+from experiments.config import DataConfig
+
+SPLITS = ("train", "val", "test")
+
+
+class Splits:
+    """Training, validation and test data.
+
+    Args:
+        config: Which data.
+        root: Folder where generated data is kept and found again.
+
+    Raises:
+        FileNotFoundError: If ``config.stores`` lacks a split's store.
+    """
+
+    def __init__(self, config: DataConfig, root: str) -> None:
+        if config.stores is None:
+            folder = Path(root) / folder_name(config)
+            if not all((folder / f"{s}.h5").exists() for s in SPLITS):
+                _generate(config, folder)
+        else:
+            folder = Path(config.stores)
+        self.folder = folder
+        self.features = config.features
+        self._open: dict[str, QuestionDataset] = {}
+
+    def dataset(self, split: str) -> QuestionDataset:
+        """The questions of a split.
+
+        Raises:
+            ValueError: For another split, or one without answers.
+            FileNotFoundError: If there is no store of it.
+        """
+        if split not in SPLITS:
+            raise ValueError(f"`split` is {split!r}, expected one of {SPLITS}")
+        if split not in self._open:
+            path = self.folder / f"{split}.h5"
+            data = QuestionDataset(path, features=self.features)
+            answers = data.store.columns["questions/answer"]
+            if not len(answers) or answers.min() < 0:
+                raise ValueError(
+                    f"{path} has no questions with known answers: accuracy "
+                    f"cannot be told"
+                )
+            self._open[split] = data
+        return self._open[split]
+
+    def loader(
+        self,
+        split: str,
+        batch_size: int,
+        seed: int = 0,
+        shuffle: bool = False,
+    ) -> QuestionLoader:
+        """Batches of a split.
+
+        Args:
+            split: ``"train"``, ``"val"`` or ``"test"``.
+            batch_size: Questions a batch.
+            seed: Seed of the order.
+            shuffle: Whether to shuffle, and leave out a last partial batch.
+
+        Raises:
+            ValueError: If no batch can be filled.
+        """
+        data = self.dataset(split)
+        if shuffle and len(data) < batch_size:
+            raise ValueError(
+                f"`train.batch_size` is {batch_size}, but there are only "
+                f"{len(data)} training questions"
+            )
+        return QuestionLoader(
+            data, batch_size, shuffle=shuffle, seed=seed, drop_last=shuffle
+        )
+
+    def types_and_answers(self, split: str) -> tuple[Tensor, Tensor]:
+        """Question types [Q] and answers [Q] of a whole split."""
+        columns = self.dataset(split).store.columns
+        return (
+            torch.from_numpy(columns["questions/type"]).long(),
+            torch.from_numpy(columns["questions/answer"]).long(),
+        )
+
+    @property
+    def in_channels(self) -> int:
+        """Width of an object."""
+        return self.dataset("train").num_features
+
+
+def folder_name(config: DataConfig) -> str:
+    """Name the folder of generated data after its settings."""
+    settings = asdict(config) | {"version": GENERATOR_VERSION}
+    for key in ("features", "stores"):
+        del settings[key]
+    text = json.dumps(settings, sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"clevr-{config.train}-{config.val}-{config.test}-{key}"
+
+
+def _generate(config: DataConfig, folder: Path) -> None:
+    print(f"Generating CLEVR scenes and questions in {folder} (once) ...")
+    generate(
+        folder,
+        scenes={s: getattr(config, s) for s in SPLITS},
+        questions_per_scene=config.questions_per_scene,
+        families=config.families or None,
+        max_objects=config.max_objects,
+        seed=config.seed,
+        # Starting processes takes longer than making a few scenes.
+        workers=1 if config.train < 500 else None,
+    )
+    import_folder(folder, run_programs=False)

@@ -1,0 +1,104 @@
+"""Make a run's test figures again, from its stored checkpoint.
+
+``python -m experiments.evaluate RUN_FOLDER``
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from datasets.clevr.vocabulary import ANSWERS, QUESTION_TYPES
+from experiments.accuracy import EVALUATION_BATCH, Tally, evaluate
+from experiments.cli import parse, run
+from experiments.data import Splits
+from experiments.models import MODELS
+from experiments.runs import Run, read_json
+from experiments.training import load_weights
+from rn_graph import MostFrequentAnswer
+
+PROG = "python -m experiments.evaluate"
+
+
+@dataclass
+class EvaluateConfig:
+    """Make a run's test figures again, and compare them with the stored ones.
+
+    Args:
+        run: Folder of a run, as in `runs/quick/rn/seed-0`.
+        split: The split to answer.
+        stores: Folder with other stores to answer, as of real CLEVR; empty
+            means the run's own data.
+        threads: CPU threads; 0 leaves it to torch (all cores).
+        data_root: Folder where generated data is kept and found again.
+    """
+
+    run: str
+    split: str = "test"
+    stores: str | None = None
+    threads: int = 0
+    data_root: str = "data"
+
+
+def answer_split(
+    planned: Run, splits: Splits, split: str = "test"
+) -> dict[str, float]:
+    """Accuracy of a run's best weights on a split.
+
+    Args:
+        planned: The run; trained, unless its model is not a trained one.
+        splits: The data.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+
+    Returns:
+        Accuracy under ``"all"`` and each category that was asked.
+    """
+    batches = splits.loader(split, EVALUATION_BATCH)
+    if MODELS[planned.model].build is None:
+        return _most_frequent(splits, batches)
+    model = planned.build()
+    load_weights(model, planned.checkpoint)
+    device = "cuda" if planned.train.accelerator in ("gpu", "cuda") else "cpu"
+    return evaluate(model, batches, device)
+
+
+def _most_frequent(splits: Splits, batches: Iterable[Any]) -> dict[str, float]:
+    model = MostFrequentAnswer(len(QUESTION_TYPES), len(ANSWERS))
+    model.fit(*splits.types_and_answers("train"))
+    tally = Tally()
+    for batch in batches:
+        answers = model(batch.question_type)
+        tally.add(answers, batch.y, batch.question_type)
+    return tally.accuracy()
+
+
+def main(argv: list[str]) -> None:
+    """Evaluate and print."""
+    if argv and not argv[0].startswith("-"):
+        argv = ["--run", *argv]
+    config = parse(
+        EvaluateConfig, argv, PROG, "Make a run's test figures again."
+    )
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    planned = Run.read(Path(config.run))
+    if config.stores:
+        planned.data.stores = config.stores
+    splits = Splits(planned.data, config.data_root)
+    accuracy = answer_split(planned, splits, config.split)
+    for category, value in accuracy.items():
+        print(f"{category:18} {100 * value:6.2f} %")
+    stored = planned.folder / "test.json"
+    if config.split == "test" and not config.stores and stored.exists():
+        same = read_json(stored)["accuracy"] == accuracy
+        print(
+            "equal to the stored figures"
+            if same
+            else "NOT equal to the stored figures"
+        )
+
+
+if __name__ == "__main__":
+    run(main)

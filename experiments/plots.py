@@ -1,0 +1,136 @@
+"""The plots of a comparison."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from experiments.results import ACCURACIES, ModelResult, band
+
+
+def write_plots(results: Sequence[ModelResult], folder: Path) -> list[Path]:
+    """Draw learning curves, accuracy by category, and accuracy against cost.
+
+    Args:
+        results: The models.
+        folder: Where the PNG files are written.
+
+    Returns:
+        Their paths.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    colors = {
+        r.name: mpl.colormaps["tab10"](i % 10) for i, r in enumerate(results)
+    }
+    figures = {
+        "learning_curves": learning_curves(results, colors),
+        "categories": categories(results, colors),
+        "cost": cost(results, colors),
+    }
+    paths = []
+    for name, figure in figures.items():
+        path = folder / f"{name}.png"
+        figure.savefig(path, dpi=120)
+        plt.close(figure)
+        paths.append(path)
+    return paths
+
+
+Colors = dict[str, tuple[float, float, float, float]]
+
+
+def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
+    """Validation accuracy against steps; bands span the seeds."""
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for result in results:
+        color = colors[result.name]
+        if not result.curves:
+            value = 100 * result.mean("all")
+            label = f"{result.label} (on test)"
+            axes.axhline(value, color=color, ls="--", label=label)
+            continue
+        steps, mean, low, high = band(result.curves)
+        axes.plot(
+            steps, [100 * v for v in mean], color=color, label=result.label
+        )
+        axes.fill_between(
+            steps,
+            [100 * v for v in low],
+            [100 * v for v in high],
+            color=color,
+            alpha=0.2,
+            lw=0,
+        )
+    axes.set(xlabel="training step", ylabel="validation accuracy (%)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def categories(results: Sequence[ModelResult], colors: Colors) -> Figure:
+    """Test accuracy by category, with 95 % intervals over seeds."""
+    figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
+    width = 0.8 / len(results)
+    places = range(len(ACCURACIES))
+    for i, result in enumerate(results):
+        errors = [100 * result.interval(c) for c in ACCURACIES]
+        axes.bar(
+            [c + (i - (len(results) - 1) / 2) * width for c in places],
+            [100 * result.mean(c) for c in ACCURACIES],
+            width,
+            yerr=None if any(map(math.isnan, errors)) else errors,
+            color=colors[result.name],
+            label=result.label,
+            error_kw={"lw": 1},
+        )
+    axes.set_xticks(places, ACCURACIES)
+    axes.set(
+        ylabel="test accuracy (%)",
+        ylim=(0, 105),
+        xlim=(-0.6, len(ACCURACIES) - 0.4),
+    )
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.08))
+    return figure
+
+
+def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
+    """Test accuracy against FLOPs, time and memory."""
+    columns = {
+        "flops": "FLOPs a question",
+        "step_ms": "ms a training step",
+        "memory_mib": "peak memory of training (MiB)",
+    }
+    figure, axes = plt.subplots(
+        1, len(columns), figsize=(12, 4), sharey=True, layout="constrained"
+    )
+    for axis, (key, title) in zip(axes, columns.items(), strict=True):
+        for result in results:
+            if key not in result.cost:
+                continue
+            error = 100 * result.interval("all")
+            axis.errorbar(
+                result.cost[key],
+                100 * result.mean("all"),
+                None if math.isnan(error) else error,
+                fmt="o",
+                capsize=3,
+                color=colors[result.name],
+                label=result.label,
+            )
+        axis.set(xlabel=title)
+        values = [r.cost[key] for r in results if key in r.cost]
+        if values and max(values) > 10 * min(values):
+            axis.set_xscale("log")
+        else:
+            axis.set_xlim(left=0)
+        axis.grid(alpha=0.3)
+    axes[0].set(ylabel="test accuracy (%)")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=6)
+    return figure

@@ -1,0 +1,214 @@
+"""Make a comparison's table and plots again from its results folder.
+
+``python -m experiments.report runs/quick``
+"""
+
+import csv
+import io
+import math
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabulate import tabulate
+
+from experiments.cli import parse, run
+from experiments.plots import write_plots
+from experiments.results import ACCURACIES, ModelResult, read_results
+from experiments.runs import write, write_json
+
+PROG = "python -m experiments.report"
+HEADER = (
+    "model",
+    "pairs a scene",
+    "parameters",
+    "FLOPs a question",
+    "ms a step",
+    "peak memory",
+    *ACCURACIES,
+)
+
+
+@dataclass
+class ReportConfig:
+    """Make table and plots again from a results folder.
+
+    Args:
+        folder: The results folder, as in `runs/quick`.
+        readme: Markdown file to put the table into, between the lines
+            `<!-- results:NAME -->` and `<!-- /results:NAME -->`, where NAME is
+            the folder's name.
+        publish: Folder to copy what is small into: settings, metrics, table
+            and plots, without checkpoints.
+    """
+
+    folder: str
+    readme: str | None = None
+    publish: str | None = None
+
+
+def table_rows(results: Sequence[ModelResult]) -> list[list[str]]:
+    """The cells of the table, a row a model."""
+    return [
+        [
+            result.label,
+            *(_cost(result, key) for key in _UNITS),
+            *(_accuracy(result, category) for category in ACCURACIES),
+        ]
+        for result in results
+    ]
+
+
+def markdown(results: Sequence[ModelResult]) -> str:
+    """The table in Markdown."""
+    align = ("left", *["right"] * (len(HEADER) - 1))
+    return tabulate(
+        table_rows(results), HEADER, tablefmt="github", colalign=align,
+        disable_numparse=True,
+    )  # fmt: skip
+
+
+def terminal(results: Sequence[ModelResult]) -> str:
+    """The table for a terminal, in two narrow halves."""
+    rows = table_rows(results)
+    halves = (range(6), (0, *range(6, len(HEADER))))
+    return "\n\n".join(
+        tabulate(
+            [[row[i] for i in half] for row in rows],
+            [HEADER[i] for i in half],
+            tablefmt="simple",
+            colalign=("left", *["right"] * (len(half) - 1)),
+            disable_numparse=True,
+        )
+        for half in halves
+    )
+
+
+_UNITS = {
+    "pairs": lambda v: f"{v:.1f}" if v else "0",
+    "parameters": lambda v: f"{v:,}",
+    "flops": lambda v: f"{v / 1e6:.2f} M",
+    "step_ms": lambda v: f"{v:.1f}",
+    "memory_mib": lambda v: f"{v:.0f} MiB",
+}
+
+
+def _cost(result: ModelResult, key: str) -> str:
+    return _UNITS[key](result.cost[key]) if key in result.cost else "–"
+
+
+def _accuracy(result: ModelResult, category: str) -> str:
+    mean, half = 100 * result.mean(category), 100 * result.interval(category)
+    if math.isnan(mean):
+        return "–"
+    return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
+
+
+def as_csv(results: Sequence[ModelResult]) -> str:
+    """The figures as CSV, unrounded, a row a model."""
+    text = io.StringIO()
+    keys = ["hidden_channels", *_UNITS]
+    accuracy = [f"{c} {part}" for c in ACCURACIES for part in ("mean", "±")]
+    writer = csv.writer(text)
+    writer.writerow(["model", "seeds", *keys, *accuracy])
+    for result in results:
+        writer.writerow(
+            [
+                result.name,
+                len(result.accuracy),
+                *(result.cost.get(key, "") for key in keys),
+                *(
+                    "" if math.isnan(value) else value
+                    for c in ACCURACIES
+                    for value in (result.mean(c), result.interval(c))
+                ),
+            ]
+        )
+    return text.getvalue()
+
+
+def write_report(folder: Path) -> str:
+    """Write table and plots into a results folder, and print where.
+
+    Args:
+        folder: The results folder.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        FileNotFoundError: If there is no finished run.
+    """
+    results = read_results(folder)
+    table = markdown(results)
+    write_json(folder / "results.json", [r.to_json() for r in results])
+    write(folder / "results.csv", as_csv(results))
+    write(folder / "table.md", table + "\n")
+    plots = write_plots(results, folder / "plots")
+    seeds = sorted({len(r.accuracy) for r in results if r.curves})
+    print(f"\n{terminal(results)}\n")
+    print(
+        f"Test accuracy in %, mean ± 95 % interval over "
+        f"{' or '.join(map(str, seeds))} seed(s), with the weights best on "
+        f"validation.\nPairs: those that a layer sums over for a question. "
+        f"Memory: of training, over the process's own.\n"
+    )
+    print(f"Table: {folder / 'table.md'}")
+    for plot in plots:
+        print(f"Plot:  {plot}")
+    return table
+
+
+def insert(readme: Path, name: str, table: str) -> None:
+    """Put a table between its markers in a Markdown file.
+
+    Args:
+        readme: The file.
+        name: The results folder's name.
+        table: What to put there.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it does not have both markers, once each.
+    """
+    if not readme.is_file():
+        raise FileNotFoundError(f"`readme` is {readme}, which does not exist")
+    start, end = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
+    text = readme.read_text(encoding="utf-8")
+    pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.S)
+    if len(pattern.findall(text)) != 1:
+        raise ValueError(f"{readme} must have {start} and {end} once each")
+    block = f"{start}\n{table}\n{end}"
+    write(readme, pattern.sub(lambda _: block, text))
+
+
+def publish(folder: Path, out: Path) -> None:
+    """Copy a results folder without what is large or names the machine.
+
+    Args:
+        folder: The results folder.
+        out: Where to copy it; files of the same name are replaced.
+    """
+    ignore = shutil.ignore_patterns("checkpoints", "tensorboard", ".*")
+    shutil.copytree(folder, out, ignore=ignore, dirs_exist_ok=True)
+    print(f"Copied to {out}")
+
+
+def main(argv: list[str]) -> None:
+    """Report, and hand the results on."""
+    if argv and not argv[0].startswith("-"):
+        argv = ["--folder", *argv]
+    config = parse(ReportConfig, argv, PROG, "Make table and plots again.")
+    folder = Path(config.folder)
+    table = write_report(folder)
+    if config.readme:
+        insert(Path(config.readme), folder.resolve().name, table)
+        print(f"Put into {config.readme}")
+    if config.publish:
+        publish(folder, Path(config.publish))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,159 @@
+"""Read a comparison's results back from its folder."""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from datasets.clevr.vocabulary import CATEGORIES
+from experiments.models import MODELS
+from experiments.runs import Run, read_json
+from experiments.stats import interval
+
+ACCURACIES = ("all", *CATEGORIES)
+
+
+@dataclass
+class ModelResult:
+    """All seeds of one model.
+
+    Args:
+        name: Its name in ``MODELS``.
+        depth: Its number of layers, where that was tuned.
+        cost: What ``experiments.cost`` measured; empty if untrained.
+        accuracy: Test accuracies of each seed, by category.
+        validation: Validation accuracy of each seed.
+        curves: Steps and validation accuracies of each seed.
+        seconds: Training time of each seed.
+    """
+
+    name: str
+    depth: int | None
+    cost: dict[str, float] = field(default_factory=dict)
+    accuracy: list[dict[str, float]] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    curves: list[tuple[list[int], list[float]]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """Its name in tables and plots."""
+        label = MODELS[self.name].label
+        return f"{label}, {self.depth} layers" if self.depth else label
+
+    def mean(self, category: str) -> float:
+        """Mean accuracy over seeds; NaN if the category was not asked."""
+        values = self._values(category)
+        return fmean(values) if values else math.nan
+
+    def interval(self, category: str) -> float:
+        """Half width of its 95 % interval; NaN with a single seed."""
+        return interval(self._values(category))
+
+    def _values(self, category: str) -> list[float]:
+        return [a[category] for a in self.accuracy if category in a]
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures as plain values."""
+
+        def plain(value: float) -> float | None:
+            return None if math.isnan(value) else value
+
+        return {
+            "model": self.name,
+            "label": self.label,
+            "seeds": len(self.accuracy),
+            **self.cost,
+            "accuracy": {
+                category: {
+                    "mean": plain(self.mean(category)),
+                    "interval": plain(self.interval(category)),
+                    "values": self._values(category),
+                }
+                for category in ACCURACIES
+            },
+            "training_seconds": self.seconds,
+        }
+
+
+def read_results(folder: Path) -> list[ModelResult]:
+    """Read every model whose test figures are there.
+
+    Args:
+        folder: A results folder.
+
+    Returns:
+        The models in the order of ``MODELS``.
+
+    Raises:
+        FileNotFoundError: If the folder holds no finished run.
+    """
+    results: dict[tuple[str, int | None], ModelResult] = {}
+    for test in sorted(folder.glob("*/seed-*/test.json"), key=_seed):
+        run = Run.read(test.parent)
+        result = results.setdefault(
+            (run.model, run.depth), ModelResult(run.model, run.depth)
+        )
+        result.accuracy.append(read_json(test)["accuracy"])
+        if (run.folder / "cost.json").exists():
+            result.cost = read_json(run.folder / "cost.json")
+        if MODELS[run.model].build:
+            validation = read_json(run.folder / "val.json")
+            result.validation.append(validation["accuracy"]["all"])
+            result.seconds.append(validation["seconds"])
+            result.curves.append(read_curve(run.folder))
+    if not results:
+        raise FileNotFoundError(f"there is no finished run in {folder}")
+    # Where several depths were tested, the one best on validation stands.
+    best = sorted(results.values(), key=lambda r: r.validation[:1])
+    chosen = {result.name: result for result in best}
+    return [chosen[name] for name in MODELS if name in chosen]
+
+
+def read_curve(folder: Path) -> tuple[list[int], list[float]]:
+    """Read a run's validation accuracies.
+
+    Args:
+        folder: The run's folder. Where it was resumed, later parts of its
+            log replace what earlier ones say of the same steps.
+
+    Returns:
+        Steps, and the accuracy after each.
+    """
+    points: dict[int, float] = {}
+    parts = sorted((folder / "logs").glob("part-*/metrics.csv"), key=_part)
+    for path in parts:
+        with path.open(encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                value = row.get("val/accuracy/all")
+                if value:
+                    # Lightning logs the index of the step, from 0.
+                    points[int(row["step"]) + 1] = float(value)
+    steps = sorted(points)
+    return steps, [points[step] for step in steps]
+
+
+def _seed(path: Path) -> int:
+    return int(path.parent.name.removeprefix("seed-"))
+
+
+def _part(path: Path) -> int:
+    return int(path.parent.name.removeprefix("part-"))
+
+
+def band(
+    curves: Sequence[tuple[list[int], list[float]]],
+) -> tuple[list[int], list[float], list[float], list[float]]:
+    """Mean, lowest and highest of several curves at their common steps."""
+    common = sorted(set.intersection(*(set(steps) for steps, _ in curves)))
+    lookup = [dict(zip(*curve, strict=True)) for curve in curves]
+    at = [[points[step] for points in lookup] for step in common]
+    return (
+        common,
+        [fmean(values) for values in at],
+        [min(values) for values in at],
+        [max(values) for values in at],
+    )

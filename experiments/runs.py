@@ -1,0 +1,154 @@
+"""A run's folder: one model, one seed, everything needed to make it again.
+
+``run.json`` holds settings, commit, versions and machine; ``val.json`` marks
+a finished training; ``test.json`` holds the test figures.
+"""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from experiments.config import (
+    CompareConfig,
+    DataConfig,
+    ModelConfig,
+    TrainConfig,
+    from_dict,
+)
+from experiments.models import MODELS
+from experiments.provenance import provenance
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        FileNotFoundError: If it is absent.
+        ValueError: If it does not hold JSON.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} does not hold JSON: {error}") from None
+
+
+class Run:
+    """One model trained with one seed.
+
+    Args:
+        folder: The run's folder.
+        settings: All that decides its outcome: ``model``, ``depth``,
+            ``hidden_channels``, ``in_channels``, ``seed``, and the sections
+            ``data``, ``sizes`` and ``train``.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.model: str = settings["model"]
+        self.depth: int | None = settings["depth"]
+        self.seed: int = settings["seed"]
+        self.data = from_dict(DataConfig, settings["data"])
+        self.sizes = from_dict(ModelConfig, settings["sizes"])
+        self.train = from_dict(TrainConfig, settings["train"])
+
+    @classmethod
+    def plan(
+        cls,
+        config: CompareConfig,
+        model: str,
+        seed: int,
+        in_channels: int,
+        hidden_channels: int | None,
+        depth: int | None,
+    ) -> "Run":
+        """Make a run of a comparison."""
+        folder = model if depth is None else f"{model}-depth-{depth}"
+        settings = {
+            "model": model,
+            "depth": depth,
+            "hidden_channels": hidden_channels,
+            "in_channels": in_channels,
+            "seed": seed,
+            "data": asdict(config.data),
+            "sizes": asdict(config.model),
+            "train": asdict(config.train),
+        }
+        return cls(config.folder / folder / f"seed-{seed}", settings)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Run":
+        """Read a run back from its folder.
+
+        Raises:
+            FileNotFoundError: If the folder is not a run's.
+        """
+        return cls(folder, read_json(folder / "run.json")["settings"])
+
+    def begin(self) -> None:
+        """Write the run down, or check that it is the one begun before.
+
+        Raises:
+            ValueError: If the folder holds a run with other settings.
+        """
+        path = self.folder / "run.json"
+        if not path.exists():
+            write_json(path, {"settings": self.settings, **provenance()})
+            return
+        found = _flat(read_json(path)["settings"])
+        wanted = _flat(self.settings)
+        for key in wanted:
+            if key.startswith("sizes.depths"):
+                continue  # says which other runs there are
+            if found.get(key) != wanted[key]:
+                raise ValueError(
+                    f"{self.folder} was made with `{key}` = {found.get(key)}, "
+                    f"and is now asked for with {wanted[key]}: give the "
+                    f"comparison another `--name`, or delete that folder"
+                )
+
+    def build(self) -> nn.Module:
+        """Make the model, with fresh weights."""
+        build = MODELS[self.model].build
+        if build is None:
+            raise ValueError(f"{self.model!r} is not a trained model")
+        return build(
+            self.sizes,
+            self.settings["in_channels"],
+            self.settings["hidden_channels"] or 1,
+            self.depth or 1,
+        )
+
+    @property
+    def checkpoint(self) -> Path:
+        """The weights that were best on validation."""
+        return self.folder / "checkpoints" / "best.ckpt"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            out.update(_flat(value, f"{prefix}{key}."))
+        else:
+            out[prefix + key] = value
+    return out

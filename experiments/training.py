@@ -1,0 +1,293 @@
+"""Training one model with one seed, by Lightning."""
+
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from datasets.loader import QuestionLoader
+from experiments.accuracy import Tally, logits
+from experiments.config import TrainConfig
+
+# Lightning says on each run what this project says once, in its table.
+logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+warnings.filterwarnings("ignore", module="lightning")
+warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+warnings.filterwarnings("ignore", message=".*TF32 acceleration.*")
+
+
+class Task(L.LightningModule):
+    """Cross entropy over the answers, for any of the models.
+
+    Args:
+        model: The model.
+        config: Optimiser and schedule.
+        seed: The run's seed. Random numbers start anew from it at each step,
+            so that a resumed run draws what it would have drawn.
+    """
+
+    def __init__(
+        self, model: nn.Module, config: TrainConfig, seed: int
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.seed = seed
+
+    def on_train_epoch_start(self) -> None:
+        """Let the data go on at the step that comes next."""
+        loader = self.trainer.train_dataloader
+        assert isinstance(loader, StepLoader)
+        loader.start = self.global_step
+
+    def training_step(self, batch: Any, index: int) -> Tensor:
+        """Loss of a batch.
+
+        Raises:
+            FloatingPointError: If the loss is not finite.
+        """
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
+        out = logits(self.model, batch)
+        loss = F.cross_entropy(out, batch.y)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss.item()} at step {self.global_step}; try a "
+                f"lower `train.learning_rate` or more `train.warmup_steps`. "
+                f"The last good checkpoint is kept in the run's folder."
+            )
+        self.log("train/loss", loss, batch_size=batch.y.numel())
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Start counting."""
+        self.tally = Tally()
+
+    def validation_step(self, batch: Any, index: int) -> None:
+        """Count right answers, add up the loss."""
+        out = logits(self.model, batch)
+        loss = F.cross_entropy(out, batch.y)
+        self.log("val/loss", loss, batch_size=batch.y.numel())
+        self.tally.add(out.argmax(-1), batch.y, batch.question_type)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log accuracy overall and by category."""
+        for category, value in self.tally.accuracy().items():
+            self.log(f"val/accuracy/{category}", value)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with the schedule of :func:`learning_rate_factor`."""
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer,
+            lambda step: learning_rate_factor(step, self.config),
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def learning_rate_factor(step: int, config: TrainConfig) -> float:
+    """Share of the learning rate at a step: linear warm-up, then schedule.
+
+    Args:
+        step: Optimiser steps already done.
+        config: ``steps``, ``warmup_steps`` and ``schedule``.
+    """
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    if config.schedule == "constant":
+        return 1.0
+    rest = max(config.steps - config.warmup_steps, 1)
+    done = min((step - config.warmup_steps) / rest, 1.0)
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+class StepLoader:
+    """Endless training batches, cut into Lightning epochs of equal steps.
+
+    Which batch comes depends on the number of the step alone, so a run that
+    starts again at a step sees what it would have seen.
+
+    Args:
+        loader: The loader.
+        steps: Batches in a Lightning epoch.
+    """
+
+    def __init__(self, loader: QuestionLoader, steps: int) -> None:
+        self.loader = loader
+        self.steps = steps
+        self.start = 0
+        self._position = -1
+        self._batches: Iterator[Any] = iter(())
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the batches from step ``start``, as set at the first."""
+        if self._position != self.start:
+            self._batches = self._from(self.start)
+            self._position = self.start
+        for _ in range(self.steps):
+            batch = next(self._batches)
+            self._position += 1
+            yield batch
+
+    def _from(self, step: int) -> Iterator[Any]:
+        epoch, batch = divmod(step, len(self.loader))
+        self.loader.load_state_dict(
+            {**self.loader.state_dict(), "epoch": epoch, "batch": batch}
+        )
+        while True:  # each pass moves the loader on to its next epoch
+            yield from self.loader
+
+
+class Bar(Callback):
+    """One progress bar over all steps of a run.
+
+    Args:
+        title: What stands before the bar.
+        steps: Steps of the whole run.
+        position: Its line, where there are several.
+    """
+
+    def __init__(self, title: str, steps: int, position: int = 0) -> None:
+        self.title, self.steps, self.position = title, steps, position
+
+    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
+        """Show the bar, at the step where a resumed run goes on."""
+        self.bar = tqdm(
+            total=self.steps,
+            initial=trainer.global_step,
+            desc=self.title,
+            position=self.position or None,
+            leave=not self.position,
+            unit="step",
+            mininterval=0.5,
+            dynamic_ncols=True,
+        )
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move on."""
+        self.bar.update()
+
+    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+        """Show the accuracy."""
+        value = trainer.callback_metrics["val/accuracy/all"]
+        self.bar.set_postfix(val=f"{100 * value:.1f} %")
+
+    def teardown(self, *_: Any, **__: Any) -> None:
+        """Leave the finished bar, or what there is of it."""
+        if hasattr(self, "bar"):
+            self.bar.close()
+
+
+def train(
+    model: nn.Module,
+    train_batches: QuestionLoader,
+    val_batches: QuestionLoader,
+    config: TrainConfig,
+    seed: int,
+    folder: Path,
+    title: str = "",
+    position: int = 0,
+) -> Path:
+    """Train a model, or go on where its folder says that it stopped.
+
+    Args:
+        model: The model, freshly made.
+        train_batches: Loader of the training split.
+        val_batches: Loader of the validation split.
+        config: Steps, optimiser, schedule.
+        seed: The run's seed.
+        folder: The run's folder; gets ``checkpoints`` and ``logs``.
+        title: What the progress bar says.
+        position: The bar's line, where there are several.
+
+    Returns:
+        The checkpoint that was best on validation.
+
+    Raises:
+        FloatingPointError: If the loss is not finite.
+        KeyboardInterrupt: If it was stopped; called again, it goes on.
+    """
+    last = folder / "checkpoints" / "last.ckpt"
+    parts = len(list((folder / "logs").glob("part-*")))
+    keep_best = ModelCheckpoint(
+        dirpath=last.parent,
+        filename="best",
+        monitor="val/accuracy/all",
+        mode="max",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    keep_last = ModelCheckpoint(
+        dirpath=last.parent,
+        filename="last",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    trainer = L.Trainer(
+        accelerator=config.accelerator,
+        devices=1,
+        precision=config.precision,  # type: ignore[arg-type]
+        max_epochs=config.steps // config.val_every,
+        gradient_clip_val=config.clip or None,
+        logger=[
+            # A resumed run writes a new part: the logger empties its folder.
+            CSVLogger(
+                folder,
+                name="logs",
+                version=f"part-{parts}",
+                flush_logs_every_n_steps=1,  # a killed run keeps its curve
+            ),
+            TensorBoardLogger(folder, name="tensorboard", version=""),
+        ],
+        callbacks=[keep_best, keep_last, Bar(title, config.steps, position)],
+        log_every_n_steps=min(50, config.val_every),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    try:
+        trainer.fit(
+            Task(model, config, seed),
+            StepLoader(train_batches, config.val_every),
+            val_batches,
+            ckpt_path=last if last.exists() else None,
+        )
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from None
+    return last.with_name("best.ckpt")
+
+
+def load_weights(model: nn.Module, checkpoint: Path) -> None:
+    """Load a run's checkpoint into a freshly made model.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+    """
+    if not checkpoint.is_file():
+        raise FileNotFoundError(
+            f"no checkpoint {checkpoint}: has the run been trained?"
+        )
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    prefix = "model."
+    model.load_state_dict(
+        {k.removeprefix(prefix): v for k, v in state["state_dict"].items()}
+    )

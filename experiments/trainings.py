@@ -1,0 +1,154 @@
+"""Train the runs of a comparison: one after another, or side by side."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any, Self
+
+import lightning as L
+import torch
+from tqdm import tqdm
+
+from experiments.accuracy import EVALUATION_BATCH
+from experiments.config import CompareConfig
+from experiments.data import Splits
+from experiments.evaluate import answer_split
+from experiments.models import MODELS
+from experiments.runs import Run, write_json
+from experiments.training import train
+
+
+class Trainings:
+    """Trains runs, in as many processes as ``config.jobs``; a context.
+
+    Args:
+        config: ``jobs`` and ``threads``.
+        splits: The data of all runs.
+        total: How many runs there are in all, for the titles.
+    """
+
+    def __init__(
+        self, config: CompareConfig, splits: Splits, total: int
+    ) -> None:
+        self.jobs = config.jobs
+        self.threads = config.threads
+        if self.jobs > 1 and not self.threads:
+            self.threads = max((os.cpu_count() or 1) // self.jobs, 1)
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        self.splits = splits
+        self.root = config.data_root
+        self.total = total
+        self.begun = 0
+        self.pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+
+    def run(self, runs: Iterable[Run]) -> None:
+        """Train runs, unless that is done.
+
+        Args:
+            runs: The runs.
+
+        Raises:
+            ValueError: If a run's folder holds one with other settings.
+            FloatingPointError: If a loss is not finite.
+        """
+        todo = []
+        for run in runs:
+            self.begun += 1
+            run.begin()
+            done = (run.folder / "val.json").exists()
+            if MODELS[run.model].build is not None and not done:
+                todo.append((run, f"[{self.begun}/{self.total}] {title(run)}"))
+        if self.jobs == 1 or len(todo) < 2:
+            for run, name in todo:
+                train_run(run, self.splits, name)
+            return
+        if self.pool is None:
+            # Spawned, since a forked process cannot use torch's threads.
+            context = multiprocessing.get_context("spawn")
+            self.pool = ProcessPoolExecutor(
+                self.jobs,
+                context,
+                _begin,
+                (self.threads, self.root, context.Value("i", 0)),
+            )
+        jobs = {
+            self.pool.submit(_train_run, run.folder, run.settings, name): name
+            for run, name in todo
+        }
+        for job in as_completed(jobs):
+            accuracy, seconds = job.result()
+            tqdm.write(
+                f"{jobs[job]}: {100 * accuracy:.1f} % on validation, "
+                f"{seconds:.0f} s"
+            )
+
+
+def title(run: Run) -> str:
+    """What a run's progress bar says."""
+    name = f"{MODELS[run.model].label}, seed {run.seed}"
+    return name if run.depth is None else f"{name}, depth {run.depth}"
+
+
+def train_run(
+    run: Run, splits: Splits, name: str, position: int = 0
+) -> tuple[float, float]:
+    """Train a run, and write its validation accuracy into its folder.
+
+    Args:
+        run: The run, begun.
+        splits: Its data.
+        name: What the progress bar says.
+        position: The bar's line on the terminal.
+
+    Returns:
+        Validation accuracy of the best weights, and seconds taken.
+    """
+    start = time.perf_counter()
+    L.seed_everything(run.seed, workers=True, verbose=False)
+    size = run.train.batch_size
+    train(
+        run.build(),
+        splits.loader("train", size, run.seed, shuffle=True),
+        splits.loader("val", EVALUATION_BATCH),
+        run.train,
+        run.seed,
+        run.folder,
+        name,
+        position,
+    )
+    accuracy = answer_split(run, splits, "val")
+    seconds = round(time.perf_counter() - start, 1)
+    write_json(
+        run.folder / "val.json", {"accuracy": accuracy, "seconds": seconds}
+    )
+    return accuracy["all"], seconds
+
+
+# What a process of the pool keeps: where its data is, and its bar's line.
+_here: dict[str, Any] = {}
+
+
+def _begin(threads: int, root: str, count: Any) -> None:
+    torch.set_num_threads(threads)
+    with count.get_lock():
+        count.value += 1
+        _here.update(root=root, position=count.value)
+
+
+def _train_run(
+    folder: Any, settings: dict[str, Any], name: str
+) -> tuple[float, float]:
+    run = Run(folder, settings)
+    if "splits" not in _here:
+        _here["splits"] = Splits(run.data, _here["root"])
+    return train_run(run, _here["splits"], name, _here["position"])

@@ -1,0 +1,36 @@
+import pytest
+
+from experiments import compare
+from experiments.config import DataConfig, ModelConfig
+from experiments.data import Splits
+
+
+@pytest.fixture(scope="session")
+def roots(tmp_path_factory):
+    """Folders of results and of generated data, shared by the tests."""
+    return tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def smoke(roots):
+    """The results folder of the smoke preset, run as from the shell."""
+    runs, data = roots
+    compare.main(["smoke", "--runs", str(runs), "--data_root", str(data)])
+    return runs / "smoke"
+
+
+@pytest.fixture(scope="session")
+def splits(roots):
+    config = DataConfig(train=30, val=5, test=5)
+    return Splits(config, str(roots[1]))
+
+
+@pytest.fixture
+def sizes():
+    return ModelConfig(
+        embedding_channels=5,
+        question_channels=7,
+        hidden_channels=12,
+        num_layers=3,
+        readout_channels=[9],
+    )

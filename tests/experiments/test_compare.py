@@ -1,0 +1,176 @@
+import json
+import shutil
+
+import pytest
+import yaml
+
+from experiments import compare, evaluate, report
+from experiments.config import CompareConfig, ModelConfig, TrainConfig
+from experiments.models import MODELS
+from experiments.results import ACCURACIES, band, read_results
+from experiments.runs import Run, read_json
+
+
+def test_smoke_runs_end_to_end(smoke):
+    results = read_results(smoke)
+    assert [r.name for r in results] == list(MODELS)
+    for result in results:
+        assert 0 <= result.mean("all") <= 1
+        if result.name == "most_frequent":
+            continue
+        assert len(result.accuracy) == 2
+        assert result.cost["step_ms"] > 0
+        assert result.cost["memory_mib"] > 0
+        assert result.cost["flops"] > 1000
+        assert result.curves[0][0] == [4, 8]
+    rn = results[0].cost
+    for result in results[1:4]:
+        ratio = result.cost["parameters"] / rn["parameters"]
+        assert 0.9 <= ratio <= 1.1
+    for name in ("learning_curves", "categories", "cost"):
+        assert (smoke / "plots" / f"{name}.png").stat().st_size > 1000
+    config = yaml.safe_load((smoke / "config.yaml").read_text())
+    assert config["name"] == "smoke"
+    assert (smoke / "rn/seed-0/tensorboard").is_dir()
+
+
+def test_a_run_says_where_it_comes_from(smoke, roots):
+    run = read_json(smoke / "rn" / "seed-1" / "run.json")
+    assert run["settings"]["seed"] == 1
+    assert run["versions"]["torch"]
+    assert run["machine"]["cores"] >= 1
+    for path in smoke.rglob("*.json"):
+        assert str(roots[0].parent) not in path.read_text()
+
+
+def test_what_is_done_is_not_done_again(smoke, roots, capsys):
+    before = {p: p.stat().st_mtime_ns for p in smoke.rglob("seed-*/*.json")}
+    compare.main(["smoke", "--runs", str(roots[0]), *data(roots)])
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+    assert "Measuring" not in capsys.readouterr().out
+
+
+def test_other_settings_need_another_name(smoke, roots):
+    with pytest.raises(ValueError, match=r"`train\.clip` = 5\.0.*with 1\.0"):
+        compare.main(
+            [
+                *("smoke", "--runs", str(roots[0]), *data(roots)),
+                *("--train.clip", "1.0"),
+            ]
+        )
+
+
+def test_the_best_depth_on_validation_gets_the_other_seeds(roots, tmp_path):
+    compare.main(
+        [
+            *("smoke", "--runs", str(tmp_path), *data(roots), "--name", "d"),
+            *("--models", "gcn", "--model.depths", "[1,2]"),
+            *("--cost_steps", "1"),
+        ]
+    )
+    val = {
+        depth: read_json(tmp_path / f"d/gcn-depth-{depth}/seed-0/val.json")
+        for depth in (1, 2)
+    }
+    best = max(val, key=lambda depth: val[depth]["accuracy"]["all"])
+    lost = tmp_path / f"d/gcn-depth-{3 - best}"
+    assert not (lost / "seed-0" / "test.json").exists()
+    assert not (lost / "seed-1").exists()
+    [result] = read_results(tmp_path / "d")
+    assert result.depth == best
+    assert len(result.accuracy) == 2
+
+
+def test_trainings_side_by_side_give_the_same(smoke, roots, tmp_path):
+    compare.main(
+        [
+            *("smoke", "--runs", str(tmp_path), *data(roots), "--jobs", "2"),
+            *("--models", "rn,lstm", "--seeds", "1", "--cost_steps", "1"),
+        ]
+    )
+    for name in ("rn", "lstm"):
+        path = f"{name}/seed-0/val.json"
+        side_by_side = read_json(tmp_path / "smoke" / path)
+        alone = read_json(smoke / path)
+        assert side_by_side["accuracy"] == alone["accuracy"]
+
+
+def test_report_is_made_from_the_folder_alone(smoke, tmp_path):
+    folder = tmp_path / "smoke"
+    shutil.copytree(smoke, folder)
+    for path in ("results.json", "results.csv", "table.md"):
+        (folder / path).unlink()
+    shutil.rmtree(folder / "plots")
+    test = folder / "rn" / "seed-0" / "test.json"
+    test.write_text(json.dumps({"accuracy": {"all": 0.5, "count": 0.25}}))
+    test = folder / "rn" / "seed-1" / "test.json"
+    test.write_text(json.dumps({"accuracy": {"all": 0.7, "count": 0.75}}))
+
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "before\n<!-- results:smoke -->\nold\n<!-- /results:smoke -->\nafter"
+    )
+    out = tmp_path / "published"
+    report.main([str(folder), "--readme", str(readme), "--publish", str(out)])
+    text = readme.read_text()
+    assert "old" not in text
+    assert text.startswith("before\n<!-- results:smoke -->\n|")
+    assert text.endswith("|\n<!-- /results:smoke -->\nafter")
+    assert (folder / "table.md").read_text().strip() in text
+    # Mean 60, s = 14.142, t(0.975, 1) = 12.7062: ± 127.1.
+    assert "60.0 ± 127.1" in text
+    assert "RN, all pairs" in text
+    saved = json.loads((folder / "results.json").read_text())
+    assert saved[0]["accuracy"]["count"]["values"] == [0.25, 0.75]
+    assert saved[0]["accuracy"]["exist"]["mean"] is None
+    assert (out / "plots" / "cost.png").exists()
+    assert not list(out.rglob("*.ckpt"))
+    assert not list(out.rglob("*tfevents*"))
+
+
+def test_report_errors(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no finished run"):
+        report.main([str(tmp_path)])
+    readme = tmp_path / "README.md"
+    with pytest.raises(FileNotFoundError, match="README"):
+        report.insert(readme, "quick", "")
+    readme.write_text("<!-- results:quick -->")
+    with pytest.raises(ValueError, match="once each"):
+        report.insert(readme, "quick", "")
+
+
+def test_evaluate_makes_the_same_figures(smoke, roots, capsys):
+    for run in ("rn/seed-1", "most_frequent/seed-0"):
+        evaluate.main([str(smoke / run), *data(roots)])
+        out = capsys.readouterr().out
+        assert "\nequal to the stored figures" in out
+    with pytest.raises(FileNotFoundError, match=r"run\.json is missing"):
+        evaluate.main([str(smoke), *data(roots)])
+
+
+def test_every_category_has_its_place():
+    assert ACCURACIES[0] == "all"
+    assert len(ACCURACIES) == 6
+
+
+def test_band():
+    curves = [([1, 2, 3], [0.0, 0.4, 1.0]), ([1, 3], [0.5, 0.0])]
+    assert band(curves) == ([1, 3], [0.25, 0.5], [0.0, 0.0], [0.5, 1.0])
+
+
+def test_a_run_reads_back(tmp_path):
+    config = CompareConfig(
+        runs=str(tmp_path), model=ModelConfig(dropout=0.1), train=TrainConfig()
+    )
+    run = Run.plan(config, "gcn", 2, 18, 57, 3)
+    run.begin()
+    again = Run.read(tmp_path / "compare" / "gcn-depth-3" / "seed-2")
+    assert again.settings == run.settings
+    assert again.sizes == config.model
+    (again.folder / "run.json").write_text("{")
+    with pytest.raises(ValueError, match="does not hold JSON"):
+        Run.read(again.folder)
+
+
+def data(roots):
+    return ("--data_root", str(roots[1]))
