@@ -1,0 +1,199 @@
+"""RNConv: over all pairs, with a late question, and over some pairs."""
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.pair_sum.contenders.base import Case, TorchContender, pool
+from benchmarks.pair_sum.shapes import Inputs, Shape
+from benchmarks.pair_sum.weights import Weights
+from rn_graph import RNConv, question_rows
+from rn_graph.mlp import PairMLP
+from rn_graph.ops import BLOCK_BYTES, KEEP_BYTES
+from rn_graph.pairs import AttentionPairs, KNNPairs, PairSelector
+
+#: Layer of g, from 0, that the late question enters at.
+LATE_LAYER = 2
+SHARE = 0.1
+
+
+def recomputed_share(shape: Shape, case: Case) -> float:
+    """Share of activations over RNConv's budget, hence computed twice."""
+    if not case.training:
+        return 0.0
+    row = shape.num_layers * shape.width * case.itemsize
+    return max(0.0, 1 - KEEP_BYTES / (shape.pairs * row))
+
+
+def make_conv(
+    shape: Shape, weights: Weights, question_layer: int = 0
+) -> RNConv:
+    """RNConv with the given weights."""
+    conv = RNConv(
+        shape.in_channels,
+        shape.width,
+        hidden_channels=shape.width,
+        num_layers=shape.num_layers,
+        question_channels=shape.question_channels or None,
+        question_layer=question_layer,
+    )
+    assert isinstance(conv.g, PairMLP)
+    own = [*weights.weights]
+    if question_layer > 0:
+        *nodes, question = weights.first()
+        own[0] = torch.cat(nodes, dim=1)
+        own[question_layer] = torch.cat([own[question_layer], question], dim=1)
+    with torch.no_grad():
+        for lin, weight, bias in zip(
+            conv.g.lins, own, weights.biases, strict=True
+        ):
+            lin.weight.copy_(weight)
+            lin.bias.copy_(bias)
+    return conv
+
+
+class RNConvAll(TorchContender):
+    """RNConv over all pairs, as it comes."""
+
+    name = "rnconv"
+    label = "RNConv (rn_graph)"
+    kind = "ours"
+    expected = 1.5
+    question_layer = 0
+
+    @classmethod
+    def rows(cls, shape: Shape) -> int:
+        """See :class:`Contender`."""
+        return 0
+
+    @classmethod
+    def estimate_bytes(cls, shape: Shape, case: Case) -> int:
+        """What is kept, and some blocks: not a matter of the pairs."""
+        return KEEP_BYTES + 2 * (shape.num_layers + 2) * BLOCK_BYTES
+
+    def build(self, weights: Weights) -> nn.Module:
+        """See :class:`TorchContender`."""
+        return make_conv(self.shape, weights, self.question_layer)
+
+    def prepare(self, inputs: Inputs) -> None:
+        """See :class:`Contender`."""
+        super().prepare(inputs)
+        self.graph = inputs.batch
+        if inputs.question_batch is not None:
+            self.graph = question_rows(
+                inputs.batch, inputs.question_batch
+            ).question
+
+    def forward(self) -> Tensor:
+        """See :class:`TorchContender`."""
+        i = self.inputs
+        out = self.module(
+            i.x,
+            question=i.question,
+            batch=i.batch,
+            question_batch=i.question_batch,
+        )
+        return pool(out, self.graph, i.num_sums)
+
+
+class RNConvLate(RNConvAll):
+    """RNConv whose question enters at the third layer of g."""
+
+    name = "rnconv_late"
+    label = "RNConv, question at layer 3"
+    kind = "variant"
+    question_layer = LATE_LAYER
+
+    @classmethod
+    def fits(cls, shape: Shape) -> str | None:
+        """See :class:`Contender`."""
+        if shape.questions == 1:
+            return "pays where a scene has several questions"
+        return None
+
+
+class OverPairs(nn.Module):
+    """RNConv over the pairs of a selection.
+
+    Args:
+        pairs: The selection.
+        conv: The layer.
+    """
+
+    def __init__(self, pairs: PairSelector, conv: RNConv) -> None:
+        super().__init__()
+        self.pairs = pairs
+        self.conv = conv
+
+    def forward(
+        self, x: Tensor, pos: Tensor, question: Tensor | None, batch: Tensor
+    ) -> Tensor:
+        """Choose pairs and sum over them, ``[N, width]``."""
+        edges, weight = self.pairs(x, pos, question, batch)
+        out: Tensor = self.conv(x, edges, question, batch, edge_weight=weight)
+        return out
+
+
+class SparsePairs(TorchContender):
+    """RNConv over a tenth of the pairs, the choice of them included."""
+
+    kind = "sparse"
+
+    @classmethod
+    def fits(cls, shape: Shape) -> str | None:
+        """See :class:`Contender`."""
+        if min(shape.sizes) < 64:
+            return "a choice among pairs pays at 64 objects and more"
+        return None
+
+    @classmethod
+    def rows(cls, shape: Shape) -> int:
+        """See :class:`Contender`."""
+        return int(SHARE * shape.pairs)
+
+    @classmethod
+    def estimate_bytes(cls, shape: Shape, case: Case) -> int:
+        """Blocks, and for each edge its index, score and projections."""
+        base = RNConvAll.estimate_bytes(shape, case)
+        return base + cls.rows(shape) * 8 * (6 + 4 * 16)
+
+    def selector(self) -> PairSelector:
+        """The choice of pairs."""
+        raise NotImplementedError
+
+    def build(self, weights: Weights) -> nn.Module:
+        """See :class:`TorchContender`."""
+        return OverPairs(self.selector(), make_conv(self.shape, weights))
+
+    def forward(self) -> Tensor:
+        """See :class:`TorchContender`."""
+        i = self.inputs
+        out = self.module(i.x, i.pos, i.question, i.batch)
+        return pool(out, i.batch, i.num_sums)
+
+
+class Nearest(SparsePairs):
+    """The nearest tenth of each graph's pairs."""
+
+    name = "rnconv_knn"
+    label = "RNConv, nearest 10 %"
+    expected = 0.3
+
+    def selector(self) -> PairSelector:
+        """See :class:`SparsePairs`."""
+        return KNNPairs(share=SHARE)
+
+
+class Attended(SparsePairs):
+    """The tenth of each graph's pairs that a learned score puts first."""
+
+    name = "rnconv_attention"
+    label = "RNConv, attended 10 %"
+    expected = 0.3
+
+    def selector(self) -> PairSelector:
+        """See :class:`SparsePairs`."""
+        return AttentionPairs(
+            self.shape.in_channels,
+            self.shape.question_channels or None,
+            share=SHARE,
+        )

@@ -1,0 +1,127 @@
+import pytest
+from matplotlib import image
+
+from benchmarks.pair_sum.__main__ import run
+from benchmarks.pair_sum.contenders import CONTENDERS
+from benchmarks.pair_sum.records import (
+    MemoryRow,
+    TimeRow,
+    add_rows,
+    read_rows,
+)
+from benchmarks.pair_sum.targets import Results, find_targets
+from tests.benchmarks.pair_sum.rows import make_rows
+
+SHAPES = ("clevr", "questions", "n64", "n256", "n1024")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    times, memory = make_rows(SHAPES)
+    add_rows(tmp_path / "times.csv", times, TimeRow)
+    add_rows(tmp_path / "memory.csv", memory, MemoryRow)
+    return tmp_path
+
+
+def test_rows_survive_the_file(tmp_path):
+    times, memory = make_rows(["n64"])
+    times.append(TimeRow(2, "n8", "forward", "fp32", "padded", reason="a, b"))
+    add_rows(tmp_path / "t.csv", times, TimeRow)
+    found = read_rows(tmp_path / "t.csv", TimeRow)
+    assert [row.key for row in found] == [row.key for row in times]
+    for row, expected in zip(found, times, strict=True):
+        assert row.reason == expected.reason
+        if expected.seconds is None:
+            assert row.seconds is None
+        else:
+            assert row.seconds == pytest.approx(expected.seconds, rel=1e-5)
+    add_rows(tmp_path / "m.csv", memory, MemoryRow)
+    assert read_rows(tmp_path / "m.csv", MemoryRow) == memory
+
+
+def test_new_rows_replace_old_ones(tmp_path):
+    path, key = tmp_path / "m.csv", ("n8", "training", "fp32", "padded")
+    add_rows(
+        path,
+        [MemoryRow(1, *key, 5), MemoryRow(1, "n16", *key[1:], 6)],
+        MemoryRow,
+    )
+    add_rows(path, [MemoryRow(2, *key, reason="too much")], MemoryRow)
+    found = {row.key: row for row in read_rows(path, MemoryRow)}
+    assert len(found) == 2
+    assert found[key].peak_bytes is None
+    assert found[key].run == 2
+
+
+def test_a_foreign_file_is_refused(tmp_path):
+    (tmp_path / "times.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"`times.csv` has the columns"):
+        read_rows(tmp_path / "times.csv", TimeRow)
+
+
+def test_report_from_csv_alone(folder):
+    run(["--report-only", "--folder", str(folder)])
+    table = (folder / "table.md").read_text()
+    assert "64 CLEVR scenes" in table
+    assert "N = 256" in table
+    row = next(t for t in table.splitlines() if t.startswith("| RNConv (rn"))
+    times = {r.key: r for r in read_rows(folder / "times.csv", TimeRow)}
+    first = times["clevr", "forward", "fp32", "rnconv"]
+    ratio = first.seconds / first.floor
+    assert f"{1e3 * first.seconds:.2f} ({ratio:.2f})" in row
+    assert "| 50.0 |" in row  # MB
+    assert "RNConv, nearest 10 %: a choice among pairs" in table
+    for name in ("time", "time_to_floor", "memory", "floor"):
+        assert image.imread(folder / f"{name}.png").std() > 0
+        assert f"]({name}.png)" in table
+    assert "1 layer of gcn: for scale only, up to 65,536 pairs" in table
+    # The fastest peer of each case has a star.
+    part = table.split("64 CLEVR scenes")[1].split("\n\n")[1]
+    assert part.count("*") == 4
+    best = Results(times.values(), []).best_peer("clevr", "forward", "fp32")
+    row = next(t for t in part.splitlines() if CONTENDERS[best].label in t)
+    assert "*" in row.split("|")[2]
+
+
+def test_targets():
+    where = ("grid25", "training", "fp32")
+    times = [
+        TimeRow(1, *where, "rnconv", 3, 2.0, 2.0, 2.0, floor=1.6),
+        TimeRow(1, *where, "padded", 3, 2.4, 2.4, 2.4, floor=1.6),
+        TimeRow(1, *where, "jraph", reason="not here"),
+    ]
+    memory = [MemoryRow(1, "n1024", *where[1:], "rnconv", 100_000_000)]
+    found = {t.text: t for t in find_targets(Results(times, memory))}
+    floor = found["training, fp32: ≤ 1.3 × the floor (aim 1.2)"]
+    assert floor.found == "grid25 1.25 ×"
+    assert floor.reached is True
+    slow = next(t for text, t in found.items() if text.startswith("≥ 1.3 ×"))
+    assert slow.found == "grid25 training fp32 1.20 ×"
+    assert slow.reached is False
+    assert found["never slower than the best peer"].reached is True
+    bf16 = found["training, bf16: ≤ 1.8 × the floor (aim 1.4)"]
+    assert bf16.reached is None
+    assert found["training at 1,024 objects: ≤ 128 MB"].reached is True
+    assert found["training at 4,096 objects: ≤ 1,000 MB"].reached is None
+
+
+def test_the_worst_figures_are_named():
+    times, memory = make_rows(SHAPES)
+    results = Results(times, memory)
+    target = next(
+        t for t in find_targets(results) if t.text.startswith("never slower")
+    )
+    speeds = sorted(
+        results.speedup(s, m, p)
+        for s in SHAPES
+        for m in ("forward", "training")
+        for p in ("fp32", "bf16")
+    )
+    assert f" {speeds[0]:.2f} ×" in target.found.split(",")[0]
+    reach = sum(speed >= 1 for speed in speeds)
+    assert target.found.endswith(f"{reach} of {len(speeds)} reach it")
+
+
+def test_nothing_to_report(tmp_path):
+    with pytest.raises(SystemExit, match="holds no times"):
+        run(["--report-only", "--folder", str(tmp_path)])
