@@ -4,18 +4,22 @@
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from experiments import report
+from experiments.accuracy import EVALUATION_BATCH
 from experiments.cli import parse, run
 from experiments.config import CompareConfig, to_yaml
 from experiments.cost import measure_apart
 from experiments.data import Splits
 from experiments.evaluate import answer_split
 from experiments.matching import count_parameters, match_parameters
-from experiments.models import MODELS
+from experiments.models import MODELS, Plan, label, near_pairs
 from experiments.runs import Run, read_json, write, write_json
 from experiments.trainings import Trainings
+from rn_graph.models import degree_histogram
 
 PROG = "python -m experiments.compare"
 HELP = """Train models side by side on CLEVR scenes, with the same objects,
@@ -24,6 +28,20 @@ and cost. PRESET is smoke (seconds), quick (minutes) or a YAML file of the keys
 below; options after it change single keys, as in "quick --seeds 1 --models
 rn,gcn --train.steps 500". What is done is kept: the same command after an
 interruption goes on where it stopped."""
+
+
+class Variant(NamedTuple):
+    """A model with what is chosen for it.
+
+    Attributes:
+        model: Its name.
+        share: Share of the pairs that it keeps, if it selects.
+        depth: Its number of layers, if that is tuned.
+    """
+
+    model: str
+    share: float | None
+    depth: int | None
 
 
 class Comparison:
@@ -37,90 +55,113 @@ class Comparison:
         self.config = config
         self.splits = Splits(config.data, config.data_root)
         self.in_channels = self.splits.in_channels
-        self.widths: dict[tuple[str, int | None], int | None] = {}
+        self.plans: dict[Variant, Plan] = {}
 
     def run(self) -> None:
         """Train, measure and test what is not there yet."""
         config = self.config
         write(config.folder / "config.yaml", to_yaml(config))
-        depths = {name: self.depths(name) for name in config.models}
-        first = [
-            self.plan(name, 0, depth)
+        # A row of the table is a model with a budget of pairs.
+        rows = [
+            [Variant(name, share, depth) for depth in self.depths(name)]
             for name in config.models
-            for depth in depths[name]
+            for share in self.shares(name)
         ]
-        trained = [name for name in config.models if MODELS[name].build]
+        first = [self.plan(v, 0) for variants in rows for v in variants]
+        trained = [v for v in rows if MODELS[v[0].model].build]
         total = len(first) + (config.seeds - 1) * len(trained)
         with Trainings(config, self.splits, total) as trainings:
             trainings.run(first)
-            chosen = {n: self.best_depth(n, depths[n]) for n in config.models}
             trainings.run(
-                self.plan(name, seed, chosen[name])
+                self.plan(self.best(variants), seed)
                 for seed in range(1, config.seeds)
-                for name in trained
+                for variants in trained
             )
-        for name in config.models:
-            self.finish(name, chosen[name])
+        for variants in rows:
+            self.finish(self.best(variants))
 
     def depths(self, name: str) -> list[int | None]:
         """The depths to try for a model; ``[None]`` if it has none."""
         return [*self.config.model.depths] if MODELS[name].tuned else [None]
 
-    def plan(self, name: str, seed: int, depth: int | None) -> Run:
+    def shares(self, name: str) -> list[float | None]:
+        """The budgets of a model's pairs; ``[None]`` if it has none."""
+        return [*self.config.model.shares] if MODELS[name].selects else [None]
+
+    def plan(self, variant: Variant, seed: int) -> Run:
         """Make a run, its hidden width matched to the reference model."""
-        width = self.width(name, depth)
-        return Run.plan(self.config, name, seed, self.in_channels, width, depth)
+        if variant not in self.plans:
+            self.plans[variant] = self._plan(variant)
+        return Run.plan(self.config, variant.model, seed, self.plans[variant])
 
-    def width(self, name: str, depth: int | None) -> int | None:
-        """Hidden width at which a model has the reference's parameters."""
-        spec, sizes = MODELS[name], self.config.model
-        if spec.build is None:
-            return None
-        if name == self.config.reference or not spec.matched:
-            return sizes.hidden_channels
-        if (name, depth) not in self.widths:
-            reference = MODELS[self.config.reference].build
-            if reference is None:
-                raise ValueError(
-                    f"`reference` is {self.config.reference!r}, expected a "
-                    f"model that is trained"
-                )
-            target = count_parameters(
-                reference(sizes, self.in_channels, sizes.hidden_channels, 1)
+    def _plan(self, variant: Variant) -> Plan:
+        spec, sizes = MODELS[variant.model], self.config.model
+        plan = Plan(
+            sizes,
+            self.in_channels,
+            sizes.hidden_channels,
+            variant.depth,
+            variant.share,
+        )
+        if spec.degrees:
+            plan = replace(plan, degrees=self.degrees(plan))
+        build = spec.build
+        if (
+            build is None
+            or not spec.matched
+            or variant.model == self.config.reference
+        ):
+            return plan
+        reference = MODELS[self.config.reference]
+        if reference.build is None or reference.tuned or reference.selects:
+            raise ValueError(
+                f"`reference` is {self.config.reference!r}, expected a model "
+                f"that is trained, without a depth or a share to choose"
             )
-            build = spec.build
-            self.widths[name, depth] = match_parameters(
-                lambda c: build(sizes, self.in_channels, c, depth or 1),
-                target,
-                multiple_of=spec.multiple_of,
+        target = count_parameters(
+            reference.build(
+                Plan(sizes, self.in_channels, sizes.hidden_channels)
             )
-        return self.widths[name, depth]
+        )
+        width = match_parameters(
+            lambda c: build(replace(plan, hidden_channels=c)),
+            target,
+            multiple_of=spec.multiple_of,
+        )
+        return replace(plan, hidden_channels=width)
 
-    def best_depth(self, name: str, tried: list[int | None]) -> int | None:
-        """The depth best on validation with the first seed."""
-        if len(tried) == 1:
-            return tried[0]
+    def degrees(self, plan: Plan) -> list[int]:
+        """Nodes of the training graphs by their number of edges."""
+        pairs = None if plan.share is None else near_pairs(plan)
+        scenes = self.splits.loader("train", EVALUATION_BATCH)
+        counts: list[int] = degree_histogram(scenes, pairs).tolist()
+        return counts
 
-        def accuracy(depth: int | None) -> float:
-            folder = self.plan(name, 0, depth).folder
+    def best(self, variants: list[Variant]) -> Variant:
+        """The variant best on validation with the first seed."""
+        if len(variants) == 1:
+            return variants[0]
+
+        def accuracy(variant: Variant) -> float:
+            folder = self.plan(variant, 0).folder
             value: float = read_json(folder / "val.json")["accuracy"]["all"]
             return value
 
-        return max(tried, key=accuracy)
+        return max(variants, key=accuracy)
 
-    def finish(self, name: str, depth: int | None) -> None:
+    def finish(self, variant: Variant) -> None:
         """Measure a model's cost, and answer the test split, once a seed."""
-        config, spec = self.config, MODELS[name]
+        config, spec = self.config, MODELS[variant.model]
         for seed in range(config.seeds if spec.build else 1):
-            planned = self.plan(name, seed, depth)
+            planned = self.plan(variant, seed)
             done = planned.folder / "test.json"
             if not done.exists():
                 accuracy = answer_split(planned, self.splits)
                 write_json(done, {"accuracy": accuracy})
-        first = self.plan(name, 0, depth).folder
+        first = self.plan(variant, 0).folder
         done = first / "cost.json"
         if spec.build and not done.exists():
-            print(f"Measuring time and memory of {spec.label} ...", flush=True)
+            print(f"Measuring time and memory of {label(*variant)}", flush=True)
             cost = measure_apart(
                 first, config.cost_steps, config.threads, config.data_root
             )

@@ -61,6 +61,8 @@ class ModelConfig:
         depths: Depths to try for each GNN. With more than one, the first
             seed trains every depth within the same steps, and the one best
             on validation is trained with the other seeds too.
+        shares: Budgets of the models that select pairs, as shares of a
+            scene's N² pairs: each of them is trained once for every budget.
     """
 
     embedding_channels: int = 32
@@ -70,6 +72,7 @@ class ModelConfig:
     readout_channels: list[int] = field(default_factory=lambda: [128])
     dropout: float = 0.0
     depths: list[int] = field(default_factory=lambda: [2])
+    shares: list[float] = field(default_factory=lambda: [0.35])
 
     def __post_init__(self) -> None:
         for key in (
@@ -89,6 +92,11 @@ class ModelConfig:
             raise ValueError(
                 f"`model.depths` is {self.depths}, expected one or more "
                 f"depths of at least 1"
+            )
+        if not self.shares or not all(0 < share <= 1 for share in self.shares):
+            raise ValueError(
+                f"`model.shares` is {self.shares}, expected one or more "
+                f"shares with 0 < share ≤ 1"
             )
 
 

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from experiments.models import MODELS
 from experiments.results import ACCURACIES, ModelResult, band
 
 
@@ -23,14 +25,14 @@ def write_plots(results: Sequence[ModelResult], folder: Path) -> list[Path]:
         Their paths.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    colors = {
-        r.name: mpl.colormaps["tab10"](i % 10) for i, r in enumerate(results)
-    }
+    colors = _colors(results)
     figures = {
         "learning_curves": learning_curves(results, colors),
         "categories": categories(results, colors),
         "cost": cost(results, colors),
     }
+    if any(len(line) > 1 for line in _budgets(results).values()):
+        figures["pairs"] = pairs(results, colors)
     paths = []
     for name, figure in figures.items():
         path = folder / f"{name}.png"
@@ -40,14 +42,63 @@ def write_plots(results: Sequence[ModelResult], folder: Path) -> list[Path]:
     return paths
 
 
-Colors = dict[str, tuple[float, float, float, float]]
+#: By the label of a model with its budget and depth.
+Colors = dict[str, Any]
+
+
+def _colors(results: Sequence[ModelResult]) -> Colors:
+    names = ("tab10",) if len(results) <= 10 else ("tab20", "tab20b")
+    palette = [c for name in names for c in mpl.color_sequences[name]]
+    return {r.label: palette[i % len(palette)] for i, r in enumerate(results)}
+
+
+def _budgets(results: Sequence[ModelResult]) -> dict[str, list[ModelResult]]:
+    """The results of each model that selects pairs, by rising share."""
+    lines: dict[str, list[ModelResult]] = {}
+    for result in results:
+        if result.share is not None:
+            lines.setdefault(result.name, []).append(result)
+    return lines
+
+
+def pairs(results: Sequence[ModelResult], colors: Colors) -> Figure:
+    """Test accuracy against the share of the pairs; all others as lines."""
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for name, line in _budgets(results).items():
+        errors = [100 * r.interval("all") for r in line]
+        axes.errorbar(
+            [100 * (r.share or 0) for r in line],
+            [100 * r.mean("all") for r in line],
+            None if any(map(math.isnan, errors)) else errors,
+            fmt="o-",
+            capsize=3,
+            color=colors[line[0].label],
+            label=MODELS[name].label,
+        )
+    for result in results:
+        if result.share is None:
+            axes.axhline(
+                100 * result.mean("all"),
+                ls="--",
+                lw=1,
+                color=colors[result.label],
+                label=result.label,
+            )
+    axes.set(
+        xlabel="share of the pairs that are summed (%)",
+        ylabel="test accuracy (%)",
+        xlim=(0, None),
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    return figure
 
 
 def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
     """Validation accuracy against steps; bands span the seeds."""
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(10, 6), layout="constrained")
     for result in results:
-        color = colors[result.name]
+        color = colors[result.label]
         if not result.curves:
             value = 100 * result.mean("all")
             label = f"{result.label} (on test)"
@@ -68,13 +119,19 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
     axes.set(xlabel="training step", ylabel="validation accuracy (%)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
-    axes.legend()
+    many = len(results) > 10
+    figure.legend(
+        loc="outside right upper" if many else "outside lower center",
+        ncols=1 if many else 3,
+        fontsize="small",
+    )
     return figure
 
 
 def categories(results: Sequence[ModelResult], colors: Colors) -> Figure:
     """Test accuracy by category, with 95 % intervals over seeds."""
-    figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
+    size = (max(10, len(results)), 5 + 0.1 * len(results))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
     width = 0.8 / len(results)
     places = range(len(ACCURACIES))
     for i, result in enumerate(results):
@@ -84,7 +141,7 @@ def categories(results: Sequence[ModelResult], colors: Colors) -> Figure:
             [100 * result.mean(c) for c in ACCURACIES],
             width,
             yerr=None if any(map(math.isnan, errors)) else errors,
-            color=colors[result.name],
+            color=colors[result.label],
             label=result.label,
             error_kw={"lw": 1},
         )
@@ -120,7 +177,7 @@ def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
                 None if math.isnan(error) else error,
                 fmt="o",
                 capsize=3,
-                color=colors[result.name],
+                color=colors[result.label],
                 label=result.label,
             )
         axis.set(xlabel=title)
@@ -132,5 +189,5 @@ def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
         axis.grid(alpha=0.3)
     axes[0].set(ylabel="test accuracy (%)")
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=6)
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure

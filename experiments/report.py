@@ -112,11 +112,13 @@ def as_csv(results: Sequence[ModelResult]) -> str:
     keys = ["hidden_channels", *_UNITS]
     accuracy = [f"{c} {part}" for c in ACCURACIES for part in ("mean", "±")]
     writer = csv.writer(text)
-    writer.writerow(["model", "seeds", *keys, *accuracy])
+    writer.writerow(["model", "share", "depth", "seeds", *keys, *accuracy])
     for result in results:
         writer.writerow(
             [
                 result.name,
+                "" if result.share is None else result.share,
+                "" if result.depth is None else result.depth,
                 len(result.accuracy),
                 *(result.cost.get(key, "") for key in keys),
                 *(

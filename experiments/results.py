@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from datasets.clevr.vocabulary import CATEGORIES
-from experiments.models import MODELS
+from experiments.models import MODELS, label
 from experiments.runs import Run, read_json
 from experiments.stats import interval
 
@@ -22,6 +22,7 @@ class ModelResult:
 
     Args:
         name: Its name in ``MODELS``.
+        share: Share of the pairs that it keeps, where it selects.
         depth: Its number of layers, where that was tuned.
         cost: What ``experiments.cost`` measured; empty if untrained.
         accuracy: Test accuracies of each seed, by category.
@@ -31,6 +32,7 @@ class ModelResult:
     """
 
     name: str
+    share: float | None
     depth: int | None
     cost: dict[str, float] = field(default_factory=dict)
     accuracy: list[dict[str, float]] = field(default_factory=list)
@@ -41,8 +43,7 @@ class ModelResult:
     @property
     def label(self) -> str:
         """Its name in tables and plots."""
-        label = MODELS[self.name].label
-        return f"{label}, {self.depth} layers" if self.depth else label
+        return label(self.name, self.share, self.depth)
 
     def mean(self, category: str) -> float:
         """Mean accuracy over seeds; NaN if the category was not asked."""
@@ -64,6 +65,8 @@ class ModelResult:
 
         return {
             "model": self.name,
+            "share": self.share,
+            "depth": self.depth,
             "label": self.label,
             "seeds": len(self.accuracy),
             **self.cost,
@@ -86,17 +89,16 @@ def read_results(folder: Path) -> list[ModelResult]:
         folder: A results folder.
 
     Returns:
-        The models in the order of ``MODELS``.
+        The models in the order of ``MODELS``, each by rising share.
 
     Raises:
         FileNotFoundError: If the folder holds no finished run.
     """
-    results: dict[tuple[str, int | None], ModelResult] = {}
+    results: dict[tuple[str, float | None, int | None], ModelResult] = {}
     for test in sorted(folder.glob("*/seed-*/test.json"), key=_seed):
         run = Run.read(test.parent)
-        result = results.setdefault(
-            (run.model, run.depth), ModelResult(run.model, run.depth)
-        )
+        key = run.model, run.share, run.depth
+        result = results.setdefault(key, ModelResult(*key))
         result.accuracy.append(read_json(test)["accuracy"])
         if (run.folder / "cost.json").exists():
             result.cost = read_json(run.folder / "cost.json")
@@ -109,8 +111,11 @@ def read_results(folder: Path) -> list[ModelResult]:
         raise FileNotFoundError(f"there is no finished run in {folder}")
     # Where several depths were tested, the one best on validation stands.
     best = sorted(results.values(), key=lambda r: r.validation[:1])
-    chosen = {result.name: result for result in best}
-    return [chosen[name] for name in MODELS if name in chosen]
+    chosen = {(result.name, result.share): result for result in best}
+    order = list(MODELS)
+    return sorted(
+        chosen.values(), key=lambda r: (order.index(r.name), r.share or 0)
+    )
 
 
 def read_curve(folder: Path) -> tuple[list[int], list[float]]:

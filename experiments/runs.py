@@ -19,7 +19,7 @@ from experiments.config import (
     TrainConfig,
     from_dict,
 )
-from experiments.models import MODELS
+from experiments.models import MODELS, Plan
 from experiments.provenance import provenance
 
 
@@ -57,8 +57,8 @@ class Run:
     Args:
         folder: The run's folder.
         settings: All that decides its outcome: ``model``, ``depth``,
-            ``hidden_channels``, ``in_channels``, ``seed``, and the sections
-            ``data``, ``sizes`` and ``train``.
+            ``share``, ``degrees``, ``hidden_channels``, ``in_channels``,
+            ``seed``, and the sections ``data``, ``sizes`` and ``train``.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
@@ -66,6 +66,7 @@ class Run:
         self.settings = settings
         self.model: str = settings["model"]
         self.depth: int | None = settings["depth"]
+        self.share: float | None = settings["share"]
         self.seed: int = settings["seed"]
         self.data = from_dict(DataConfig, settings["data"])
         self.sizes = from_dict(ModelConfig, settings["sizes"])
@@ -73,21 +74,28 @@ class Run:
 
     @classmethod
     def plan(
-        cls,
-        config: CompareConfig,
-        model: str,
-        seed: int,
-        in_channels: int,
-        hidden_channels: int | None,
-        depth: int | None,
+        cls, config: CompareConfig, model: str, seed: int, plan: Plan
     ) -> "Run":
-        """Make a run of a comparison."""
-        folder = model if depth is None else f"{model}-depth-{depth}"
+        """Make a run of a comparison.
+
+        Args:
+            config: The comparison.
+            model: Name of the model.
+            seed: The run's seed.
+            plan: What the model is built from.
+        """
+        folder = model
+        if plan.share is not None:
+            folder += f"-share-{plan.share:g}"
+        if plan.depth is not None:
+            folder += f"-depth-{plan.depth}"
         settings = {
             "model": model,
-            "depth": depth,
-            "hidden_channels": hidden_channels,
-            "in_channels": in_channels,
+            "depth": plan.depth,
+            "share": plan.share,
+            "degrees": plan.degrees,
+            "hidden_channels": plan.hidden_channels,
+            "in_channels": plan.in_channels,
             "seed": seed,
             "data": asdict(config.data),
             "sizes": asdict(config.model),
@@ -117,8 +125,8 @@ class Run:
         found = _flat(read_json(path)["settings"])
         wanted = _flat(self.settings)
         for key in wanted:
-            if key.startswith("sizes.depths"):
-                continue  # says which other runs there are
+            if key in ("sizes.depths", "sizes.shares"):
+                continue  # say which other runs there are
             if found.get(key) != wanted[key]:
                 raise ValueError(
                     f"{self.folder} was made with `{key}` = {found.get(key)}, "
@@ -131,11 +139,16 @@ class Run:
         build = MODELS[self.model].build
         if build is None:
             raise ValueError(f"{self.model!r} is not a trained model")
+        settings = self.settings
         return build(
-            self.sizes,
-            self.settings["in_channels"],
-            self.settings["hidden_channels"] or 1,
-            self.depth or 1,
+            Plan(
+                self.sizes,
+                settings["in_channels"],
+                settings["hidden_channels"],
+                self.depth,
+                self.share,
+                settings["degrees"],
+            )
         )
 
     @property

@@ -15,7 +15,7 @@ from experiments.accuracy import EVALUATION_BATCH
 from experiments.config import CompareConfig
 from experiments.data import Splits
 from experiments.evaluate import answer_split
-from experiments.models import MODELS
+from experiments.models import MODELS, label
 from experiments.runs import Run, write_json
 from experiments.training import train
 
@@ -95,8 +95,7 @@ class Trainings:
 
 def title(run: Run) -> str:
     """What a run's progress bar says."""
-    name = f"{MODELS[run.model].label}, seed {run.seed}"
-    return name if run.depth is None else f"{name}, depth {run.depth}"
+    return f"{label(run.model, run.share, run.depth)}, seed {run.seed}"
 
 
 def train_run(

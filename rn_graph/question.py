@@ -111,7 +111,7 @@ class QuestionEncoder(nn.Module):
 
 
 def _has_fused_lstm(words: Tensor) -> bool:
-    return words.device.type == "cpu" and torch.backends.mkldnn.enabled
+    return words.device.type == "cpu" and bool(torch.backends.mkldnn.enabled)
 
 
 class QuestionAnswering(nn.Module):

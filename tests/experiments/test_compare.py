@@ -6,14 +6,22 @@ import yaml
 
 from experiments import compare, evaluate, report
 from experiments.config import CompareConfig, ModelConfig, TrainConfig
-from experiments.models import MODELS
+from experiments.models import Plan, label
 from experiments.results import ACCURACIES, band, read_results
 from experiments.runs import Run, read_json
 
 
 def test_smoke_runs_end_to_end(smoke):
     results = read_results(smoke)
-    assert [r.name for r in results] == list(MODELS)
+    assert [(r.name, r.share, r.depth) for r in results] == [
+        ("rn", None, None),
+        ("rn_attention", 0.35, None),
+        ("gcn", None, 2),
+        ("pna_knn", 0.35, 2),
+        ("deep_sets", None, None),
+        ("lstm", None, None),
+        ("most_frequent", None, None),
+    ]
     for result in results:
         assert 0 <= result.mean("all") <= 1
         if result.name == "most_frequent":
@@ -24,7 +32,7 @@ def test_smoke_runs_end_to_end(smoke):
         assert result.cost["flops"] > 1000
         assert result.curves[0][0] == [4, 8]
     rn = results[0].cost
-    for result in results[1:4]:
+    for result in results[1:5]:
         ratio = result.cost["parameters"] / rn["parameters"]
         assert 0.9 <= ratio <= 1.1
     for name in ("learning_curves", "categories", "cost"):
@@ -148,6 +156,57 @@ def test_evaluate_makes_the_same_figures(smoke, roots, capsys):
         evaluate.main([str(smoke), *data(roots)])
 
 
+def test_every_budget_is_a_row_of_its_own(smoke, roots, tmp_path):
+    compare.main(
+        [
+            *("smoke", "--runs", str(tmp_path), *data(roots), "--name", "b"),
+            *("--models", "rn,rn_knn,rn_random", "--seeds", "1"),
+            *("--model.shares", "[0.5,0.1]", "--cost_steps", "1"),
+        ]
+    )
+    results = read_results(tmp_path / "b")
+    assert [(r.name, r.share) for r in results] == [
+        ("rn", None),
+        ("rn_knn", 0.1),
+        ("rn_knn", 0.5),
+        ("rn_random", 0.1),
+        ("rn_random", 0.5),
+    ]
+    pairs = [r.cost["pairs"] for r in results]
+    # ⌈share · N²⌉ of each scene
+    assert 0.1 * pairs[0] <= pairs[1] == pairs[3] <= 0.1 * pairs[0] + 1
+    assert 0.5 * pairs[0] <= pairs[2] == pairs[4] <= 0.5 * pairs[0] + 1
+    assert (tmp_path / "b/plots/pairs.png").stat().st_size > 1000
+
+
+def test_a_reference_without_choices_is_needed(smoke, roots, tmp_path):
+    for name in ("gcn", "rn_knn", "most_frequent"):
+        with pytest.raises(ValueError, match=f"`reference` is '{name}'"):
+            compare.main(
+                [
+                    *("smoke", "--runs", str(tmp_path), *data(roots)),
+                    *("--reference", name, "--models", "deep_sets"),
+                ]
+            )
+
+
+def test_labels():
+    assert label("rn", None, None) == "RN, all pairs"
+    assert label("gcn_knn", 0.125, 1) == "GCN, nearest pairs (12.5 %), 1 layer"
+
+
+def test_pna_gets_the_degrees_of_the_training_graphs(smoke):
+    degrees = read_json(smoke / "pna_knn-share-0.35-depth-2/seed-0/run.json")[
+        "settings"
+    ]["degrees"]
+    config = yaml.safe_load((smoke / "config.yaml").read_text())
+    # 40 scenes of 3 to 10 objects, some of which two batches share.
+    assert sum(degrees) >= 3 * config["data"]["train"]
+    assert sum(degrees[1:]) > 0
+    rn = read_json(smoke / "rn/seed-0/run.json")["settings"]
+    assert rn["degrees"] is None
+
+
 def test_every_category_has_its_place():
     assert ACCURACIES[0] == "all"
     assert len(ACCURACIES) == 6
@@ -162,9 +221,11 @@ def test_a_run_reads_back(tmp_path):
     config = CompareConfig(
         runs=str(tmp_path), model=ModelConfig(dropout=0.1), train=TrainConfig()
     )
-    run = Run.plan(config, "gcn", 2, 18, 57, 3)
+    plan = Plan(config.model, 18, 57, 3, 0.2, [0, 5])
+    run = Run.plan(config, "gcn_knn", 2, plan)
     run.begin()
-    again = Run.read(tmp_path / "compare" / "gcn-depth-3" / "seed-2")
+    folder = tmp_path / "compare" / "gcn_knn-share-0.2-depth-3" / "seed-2"
+    again = Run.read(folder)
     assert again.settings == run.settings
     assert again.sizes == config.model
     (again.folder / "run.json").write_text("{")

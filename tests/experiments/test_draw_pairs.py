@@ -23,7 +23,7 @@ from experiments.draw_pairs import (
     objects_of,
     save,
 )
-from experiments.models import MODELS
+from experiments.models import MODELS, Plan
 from experiments.runs import Run
 from experiments.scene_plot import draw_pairs, from_above
 from rn_graph import QuestionAnswering, QuestionEncoder, RelationNetwork
@@ -161,17 +161,23 @@ def test_nothing_is_left_behind_by_a_wrong_name(tmp_path):
 def trained(tmp_path, monkeypatch):
     """The folder of a run with learned pairs, its weights drawn at random."""
 
-    def build(sizes, in_channels, hidden, depth):
-        pairs = AttentionPairs(in_channels, 7, share=0.3)
+    def build(plan):
+        pairs = AttentionPairs(plan.in_channels, 7, share=0.3)
         model = RelationNetwork(
-            in_channels, 28, 7, hidden, 2, pairs, readout_channels=[5]
+            plan.in_channels,
+            28,
+            7,
+            plan.hidden_channels,
+            2,
+            pairs,
+            readout_channels=[5],
         )
         return QuestionAnswering(QuestionEncoder(84, 4, 7), model)
 
     spec = replace(MODELS["rn"], label="learned", build=build)
     monkeypatch.setitem(MODELS, "learned", spec)
     config = CompareConfig(name="c", runs=str(tmp_path))
-    planned = Run.plan(config, "learned", 0, 18, 6, None)
+    planned = Run.plan(config, "learned", 0, Plan(config.model, 18, 6))
     planned.begin()
     model = planned.build()
     planned.checkpoint.parent.mkdir(parents=True)
@@ -200,7 +206,7 @@ def test_learned_pairs_are_those_of_the_checkpoint(trained, scene):
 
 def test_a_run_without_learned_pairs_is_refused(tmp_path, scene):
     config = CompareConfig(name="c", runs=str(tmp_path))
-    planned = Run.plan(config, "rn", 0, 18, 6, None)
+    planned = Run.plan(config, "rn", 0, Plan(config.model, 18, 6))
     planned.begin()
     with pytest.raises(ValueError, match="'rn', expected a model whose pairs"):
         learned_pairs(scene, planned.folder, "Is there a cube?")

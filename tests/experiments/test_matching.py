@@ -3,7 +3,7 @@ from torch import nn
 
 from experiments.config import ModelConfig
 from experiments.matching import count_parameters, match_parameters
-from experiments.models import MODELS
+from experiments.models import MODELS, Plan
 
 
 @pytest.mark.parametrize("hidden", [32, 64, 200])
@@ -13,11 +13,11 @@ from experiments.models import MODELS
 )
 def test_every_model_comes_within_ten_percent(name, depth, hidden):
     sizes = ModelConfig(hidden_channels=hidden)
-    target = count_parameters(MODELS["rn"].build(sizes, 18, hidden, 1))
+    target = count_parameters(MODELS["rn"].build(Plan(sizes, 18, hidden)))
     spec = MODELS[name]
 
     def build(width):
-        return spec.build(sizes, 18, width, depth)
+        return spec.build(Plan(sizes, 18, width, depth, 0.2, [0, 2, 3]))
 
     width = match_parameters(build, target, multiple_of=spec.multiple_of)
     assert width % spec.multiple_of == 0

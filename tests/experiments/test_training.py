@@ -8,7 +8,7 @@ from torch import nn
 
 from experiments.accuracy import evaluate
 from experiments.config import TrainConfig
-from experiments.models import MODELS
+from experiments.models import MODELS, Plan
 from experiments.results import read_curve
 from experiments.training import (
     StepLoader,
@@ -25,7 +25,7 @@ CONFIG = TrainConfig(
 
 def fit(splits, sizes, folder, config=CONFIG, seed=3, name="rn"):
     L.seed_everything(seed, workers=True, verbose=False)
-    model = MODELS[name].build(sizes, splits.in_channels, 12, 2)
+    model = MODELS[name].build(Plan(sizes, splits.in_channels, 12))
     best = train(
         model,
         splits.loader("train", config.batch_size, seed, shuffle=True),
@@ -103,7 +103,7 @@ def test_the_best_weights_are_those_of_the_best_look(splits, sizes, tmp_path):
     _, best = fit(splits, sizes, tmp_path)
     steps, accuracy = read_curve(tmp_path)
     assert steps == [8, 16, 24, 32, 40]
-    model = MODELS["rn"].build(sizes, splits.in_channels, 12, 2)
+    model = MODELS["rn"].build(Plan(sizes, splits.in_channels, 12))
     load_weights(model, best)
     again = evaluate(model, splits.loader("val", 16))["all"]
     assert again == pytest.approx(max(accuracy))
@@ -124,7 +124,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     with pytest.raises(FloatingPointError, match=r"nan at step \d+.*learning"):
         fit(splits, sizes, tmp_path)
     last = tmp_path / "checkpoints" / "last.ckpt"
-    model = MODELS["rn"].build(sizes, splits.in_channels, 12, 2)
+    model = MODELS["rn"].build(Plan(sizes, splits.in_channels, 12))
     load_weights(model, last)
     assert all(torch.isfinite(p).all() for p in model.parameters())
 
@@ -145,6 +145,6 @@ def test_ctrl_c_stops_the_whole_comparison(
 
 
 def test_a_missing_checkpoint_is_named(sizes, tmp_path):
-    model = MODELS["lstm"].build(sizes, 18, 12, 2)
+    model = MODELS["lstm"].build(Plan(sizes, 18, 12))
     with pytest.raises(FileNotFoundError, match=r"best\.ckpt"):
         load_weights(model, tmp_path / "best.ckpt")
