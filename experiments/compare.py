@@ -24,10 +24,10 @@ from rn_graph.models import degree_histogram
 PROG = "python -m experiments.compare"
 HELP = """Train models side by side on CLEVR scenes, with the same objects,
 question encoder, optimiser, schedule, steps and seeds, and tabulate accuracy
-and cost. PRESET is smoke (seconds), quick (minutes) or a YAML file of the keys
-below; options after it change single keys, as in "quick --seeds 1 --models
-rn,gcn --train.steps 500". What is done is kept: the same command after an
-interruption goes on where it stopped."""
+and cost. PRESET is smoke (seconds), quick (minutes), medium (every model; half
+an hour) or a YAML file of the keys below; options after it change single keys,
+as in "quick --seeds 1 --models rn,gcn --train.steps 500". What is done is
+kept: the same command after an interruption goes on where it stopped."""
 
 
 class Variant(NamedTuple):

@@ -127,6 +127,39 @@ def read_scene(path: str, index: int) -> dict[str, Any]:
     return scene
 
 
+def find_scene(
+    path: str | None, index: int, objects: int, seed: int
+) -> dict[str, Any]:
+    """Read a scene of a file, or generate one where there is no file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no such scene, or no scene has so many objects.
+    """
+    if path is not None:
+        return read_scene(path, index)
+    return generate_scene(
+        Random(seed), min_objects=objects, max_objects=objects
+    )
+
+
+def find_image(folder: str | None, scene: Mapping[str, Any]) -> Any:
+    """Read a scene's picture; ``None`` where there is no folder of them.
+
+    Raises:
+        FileNotFoundError: If the folder does not hold it.
+    """
+    if folder is None:
+        return None
+    path = Path(folder) / scene["image_filename"]
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing: `image` is {folder!r}, expected the folder "
+            f"that holds it"
+        )
+    return plt.imread(path)
+
+
 def objects_of(
     scene: Mapping[str, Any], form: FeatureForm = "onehot"
 ) -> tuple[Tensor, Tensor]:
@@ -289,22 +322,8 @@ def main(argv: list[str]) -> None:
         "Draw a scene from above, and over its picture where there is one, "
         "with the pairs that each selection keeps.",
     )
-    if config.scene is None:
-        count = config.objects
-        scene = generate_scene(
-            Random(config.seed), min_objects=count, max_objects=count
-        )
-    else:
-        scene = read_scene(config.scene, config.index)
-    image = None
-    if config.image is not None:
-        path = Path(config.image) / scene["image_filename"]
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{path} is missing: `image` is {config.image!r}, expected "
-                f"the folder that holds it"
-            )
-        image = plt.imread(path)
+    scene = find_scene(config.scene, config.index, config.objects, config.seed)
+    image = find_image(config.image, scene)
     chosen = choose_pairs(scene, config)
     save(draw(scene, chosen, image, config.question), Path(config.out))
     print(f"{config.out}: {len(scene['objects'])} objects", file=sys.stderr)
