@@ -48,7 +48,7 @@ def run(main: Callable[[list[str]], None]) -> None:
     """Run a command; a foreseen error ends it with one sentence."""
     try:
         main(sys.argv[1:])
-    except (ValueError, TypeError, FileNotFoundError, FloatingPointError) as e:
+    except (ValueError, TypeError, OSError, FloatingPointError) as e:
         sys.exit(f"error: {e}")
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on from here")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments import report
+from experiments import processes, report
 from experiments.accuracy import EVALUATION_BATCH
 from experiments.cli import parse, run
 from experiments.config import CompareConfig, to_yaml
@@ -60,7 +60,8 @@ class Comparison:
     def run(self) -> None:
         """Train, measure and test what is not there yet."""
         config = self.config
-        write(config.folder / "config.yaml", to_yaml(config))
+        if processes.is_first():
+            write(config.folder / "config.yaml", to_yaml(config))
         # A row of the table is a model with a budget of pairs.
         rows = [
             [Variant(name, share, depth) for depth in self.depths(name)]
@@ -77,8 +78,9 @@ class Comparison:
                 for seed in range(1, config.seeds)
                 for variants in trained
             )
-        for variants in rows:
-            self.finish(self.best(variants))
+        if processes.is_first():
+            for variants in rows:
+                self.finish(self.best(variants))
 
     def depths(self, name: str) -> list[int | None]:
         """The depths to try for a model; ``[None]`` if it has none."""
@@ -172,7 +174,13 @@ def main(argv: list[str]) -> None:
     """Compare, then report."""
     start = time.perf_counter()
     config = parse(CompareConfig, argv, PROG, HELP)
-    Comparison(config).run()
+    processes.join()
+    try:
+        Comparison(config).run()
+    finally:
+        processes.leave()
+    if not processes.is_first():
+        return
     report.write_report(Path(config.folder))
     minutes, seconds = divmod(round(time.perf_counter() - start), 60)
     print(f"\nTook {minutes} min {seconds} s.")

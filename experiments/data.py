@@ -12,6 +12,7 @@ from datasets.clevr.generate import GENERATOR_VERSION, generate
 from datasets.clevr.importer import import_folder
 from datasets.dataset import QuestionDataset
 from datasets.loader import QuestionLoader
+from experiments import processes
 from experiments.config import DataConfig
 
 SPLITS = ("train", "val", "test")
@@ -31,8 +32,10 @@ class Splits:
     def __init__(self, config: DataConfig, root: str) -> None:
         if config.stores is None:
             folder = Path(root) / folder_name(config)
-            if not all((folder / f"{s}.h5").exists() for s in SPLITS):
+            there = all((folder / f"{s}.h5").exists() for s in SPLITS)
+            if not there and processes.is_first():
                 _generate(config, folder)
+            processes.wait()
         else:
             folder = Path(config.stores)
         self.folder = folder
@@ -74,9 +77,11 @@ class Splits:
             batch_size: Questions a batch.
             seed: Seed of the order.
             shuffle: Whether to shuffle, and leave out a last partial batch.
+                Of several processes each then gets its part of every batch;
+                otherwise each gets the whole split.
 
         Raises:
-            ValueError: If no batch can be filled.
+            ValueError: If no batch can be filled, or shared out evenly.
         """
         data = self.dataset(split)
         if shuffle and len(data) < batch_size:
@@ -84,8 +89,16 @@ class Splits:
                 f"`train.batch_size` is {batch_size}, but there are only "
                 f"{len(data)} training questions"
             )
+        if not shuffle:
+            return QuestionLoader(data, batch_size, rank=0, world_size=1)
+        parts = processes.count()
+        if batch_size % parts:
+            raise ValueError(
+                f"`train.batch_size` is {batch_size}, expected a multiple of "
+                f"the {parts} processes"
+            )
         return QuestionLoader(
-            data, batch_size, shuffle=shuffle, seed=seed, drop_last=shuffle
+            data, batch_size // parts, shuffle=True, seed=seed, drop_last=True
         )
 
     def types_and_answers(self, split: str) -> tuple[Tensor, Tensor]:

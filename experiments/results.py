@@ -118,22 +118,25 @@ def read_results(folder: Path) -> list[ModelResult]:
     )
 
 
-def read_curve(folder: Path) -> tuple[list[int], list[float]]:
-    """Read a run's validation accuracies.
+def read_curve(
+    folder: Path, key: str = "val/accuracy/all"
+) -> tuple[list[int], list[float]]:
+    """Read a run's validation accuracies, or another of its logged figures.
 
     Args:
         folder: The run's folder. Where it was resumed, later parts of its
             log replace what earlier ones say of the same steps.
+        key: Name of the figure.
 
     Returns:
-        Steps, and the accuracy after each.
+        Steps, and the figure after each.
     """
     points: dict[int, float] = {}
     parts = sorted((folder / "logs").glob("part-*/metrics.csv"), key=_part)
     for path in parts:
         with path.open(encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                value = row.get("val/accuracy/all")
+                value = row.get(key)
                 if value:
                     # Lightning logs the index of the step, from 0.
                     points[int(row["step"]) + 1] = float(value)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from datasets.loader import QuestionLoader
+from experiments import processes
 from experiments.accuracy import Tally, logits
 from experiments.config import TrainConfig
 
@@ -56,7 +57,9 @@ class Task(L.LightningModule):
         Raises:
             FloatingPointError: If the loss is not finite.
         """
-        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
+        # Each of several processes draws for its own part of the batch.
+        draw = self.seed * 1_000_003 + self.global_step
+        torch.manual_seed(draw + 7_919_000_033 * self.global_rank)
         out = logits(self.model, batch)
         loss = F.cross_entropy(out, batch.y)
         if not torch.isfinite(loss):
@@ -179,6 +182,7 @@ class Bar(Callback):
             leave=not self.position,
             unit="step",
             mininterval=0.5,
+            disable=not trainer.is_global_zero,
             dynamic_ncols=True,
         )
 
@@ -244,7 +248,9 @@ def train(
     )
     trainer = L.Trainer(
         accelerator=config.accelerator,
-        devices=1,
+        devices=processes.count(),
+        strategy="ddp" if processes.count() > 1 else "auto",
+        use_distributed_sampler=False,  # the loader shares out by itself
         precision=config.precision,  # type: ignore[arg-type]
         max_epochs=config.steps // config.val_every,
         gradient_clip_val=config.clip or None,

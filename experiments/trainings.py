@@ -11,6 +11,7 @@ import lightning as L
 import torch
 from tqdm import tqdm
 
+from experiments import processes
 from experiments.accuracy import EVALUATION_BATCH
 from experiments.config import CompareConfig
 from experiments.data import Splits
@@ -32,6 +33,11 @@ class Trainings:
     def __init__(
         self, config: CompareConfig, splits: Splits, total: int
     ) -> None:
+        if config.jobs > 1 and processes.count() > 1:
+            raise ValueError(
+                f"`jobs` is {config.jobs}, expected 1 with the processes of "
+                f"torchrun: they share one training"
+            )
         self.jobs = config.jobs
         self.threads = config.threads
         if self.jobs > 1 and not self.threads:
@@ -64,7 +70,9 @@ class Trainings:
         todo = []
         for run in runs:
             self.begun += 1
-            run.begin()
+            if processes.is_first():
+                run.begin()
+            processes.wait()
             done = (run.folder / "val.json").exists()
             if MODELS[run.model].build is not None and not done:
                 todo.append((run, f"[{self.begun}/{self.total}] {title(run)}"))
@@ -127,9 +135,11 @@ def train_run(
     )
     accuracy = answer_split(run, splits, "val")
     seconds = round(time.perf_counter() - start, 1)
-    write_json(
-        run.folder / "val.json", {"accuracy": accuracy, "seconds": seconds}
-    )
+    if processes.is_first():
+        write_json(
+            run.folder / "val.json", {"accuracy": accuracy, "seconds": seconds}
+        )
+    processes.wait()
     return accuracy["all"], seconds
 
 
