@@ -28,6 +28,7 @@ from experiments.pair_task import (
     recall,
 )
 from experiments.provenance import provenance
+from experiments.report import insert
 from experiments.runs import read_json, write, write_json
 from experiments.stats import interval
 from rn_graph import RelationNetwork
@@ -64,6 +65,9 @@ class RecallConfig:
         test_scenes: Fresh scenes for the figures.
         threads: Threads of torch.
         folder: Where the results go.
+        readme: Markdown file to put the table into, between the lines
+            `<!-- results:NAME -->` and `<!-- /results:NAME -->`, where NAME is
+            the folder's name.
     """
 
     selections: list[str] = field(
@@ -82,7 +86,8 @@ class RecallConfig:
     num_layers: int = 3
     test_scenes: int = 5000
     threads: int = 1
-    folder: str = "results/pair_recall"
+    folder: str = "results/pair_recall/near"
+    readme: str | None = None
 
     def __post_init__(self) -> None:
         for name in self.selections:
@@ -235,7 +240,7 @@ def main(argv: list[str]) -> None:
     torch.set_num_threads(config.threads)
     folder = Path(config.folder)
     settings = asdict(config)
-    for key in ("selections", "seeds", "folder", "threads"):
+    for key in ("selections", "seeds", "folder", "readme", "threads"):
         del settings[key]
     path = folder / "config.yaml"
     text = yaml.safe_dump(settings, sort_keys=False)
@@ -260,6 +265,8 @@ def main(argv: list[str]) -> None:
     write(folder / "metrics.csv", table)
     write(folder / "table.md", markdown)
     print(markdown)
+    if config.readme:
+        insert(Path(config.readme), folder.name, markdown.strip())
 
 
 if __name__ == "__main__":
