@@ -2,7 +2,8 @@
 
 Writes a store of random questions to a temporary folder, then times opening
 it and assembling shuffled batches from memory, from the mapped file, and, for
-comparison, by h5py's own indexing of the open file.
+comparison, by h5py's own indexing of the open file; and sets a batch beside a
+training step of the paper's model.
 
     python -m benchmarks.loader
     python -m benchmarks.loader --num_questions 10000 --batch_size 64
@@ -12,11 +13,13 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jsonargparse import CLI
 from tqdm import tqdm
 
@@ -24,6 +27,7 @@ from datasets.clevr.features import VOCABULARIES
 from datasets.dataset import QuestionDataset
 from datasets.loader import QuestionLoader
 from datasets.store import StoreWriter
+from rn_graph import QuestionAnswering, QuestionEncoder, RelationNetwork
 
 
 def write_store(path: Path, num_questions: int, seed: int) -> None:
@@ -79,11 +83,44 @@ def milliseconds(
     return f"median {statistics.median(times):7.2f} ms, 90 % {tenth[-1]:7.2f}"
 
 
+def training_step(path: Path, batch_size: int, steps: int = 3) -> float:
+    """Median seconds of forward and backward of the paper's state model.
+
+    LSTM of 256, g of 4 × 512, f of 512 and 1024 (Santoro et al. 2017).
+    """
+    dataset = QuestionDataset(path)
+    model = QuestionAnswering(
+        QuestionEncoder(len(VOCABULARIES.tokens), 32, 256),
+        RelationNetwork(
+            dataset.num_features,
+            len(VOCABULARIES.answers),
+            256,
+            hidden_channels=512,
+            readout_channels=(512, 1024),
+            readout_dropout=0.02,
+        ),
+    )
+    batches = iter(QuestionLoader(dataset, batch_size, shuffle=True))
+    times = []
+    for batch in islice(batches, steps + 1):
+        began = time.perf_counter()
+        scores = model(
+            batch.x,
+            batch.tokens,
+            batch.length,
+            batch=batch.batch,
+            question_batch=batch.question_batch,
+        )
+        F.cross_entropy(scores, batch.y).backward()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[1:])
+
+
 def main(
     num_questions: int = 700_000,
     batch_size: int = 640,
     num_batches: int = 200,
-    threads: int = 1,
+    threads: int = 2,
     seed: int = 0,
 ) -> None:
     """Time opening a store and assembling shuffled batches.
@@ -119,6 +156,7 @@ def main(
                 f"{mode:6s}: opened in {opened:.3f} s; a batch of "
                 f"{batch_size}: {milliseconds(dataset.__getitem__, orders)}"
             )
+        batch_seconds: dict[int, float] = {}
         for workers in (0, 1):
             loader = QuestionLoader(
                 QuestionDataset(path),
@@ -132,8 +170,17 @@ def main(
             began = time.perf_counter()
             for _ in range(timed):
                 next(batches)
-            took = 1e3 * (time.perf_counter() - began) / max(timed, 1)
-            print(f"loader, {workers} workers: mean {took:.2f} ms a batch")
+            took = (time.perf_counter() - began) / max(timed, 1)
+            batch_seconds[workers] = took
+            print(
+                f"loader, {workers} workers: mean {1e3 * took:.2f} ms a batch"
+            )
+        step = training_step(path, batch_size)
+        print(
+            f"a training step of the paper's state model, {batch_size} "
+            f"questions: {1e3 * step:.0f} ms; a batch from the loader above, "
+            f"without workers, is {100 * batch_seconds[0] / step:.2f} % of it"
+        )
         with h5py.File(path, "r") as file:
             few = orders[: max(2, num_batches // 10)]
             times = milliseconds(lambda rows: h5py_batch(file, rows), few)

@@ -220,10 +220,12 @@ def tabulate_results(results: list[dict[str, Any]]) -> tuple[str, str]:
         rows.append(
             {
                 "selection": name,
-                "recall, mean ± 95 %": f"{np.mean(values):.3f} ± "
-                f"{interval(values):.3f}",
+                "recall, mean ± 95 %": f"{np.mean(values):.3f}"
+                + (f" ± {interval(values):.3f}" if len(values) > 1 else ""),
                 "recall by seed": " ".join(f"{v:.3f}" for v in values),
-                "accuracy": f"{np.mean([r['accuracy'] for r in runs]):.3f}",
+                "accuracy by seed": " ".join(
+                    f"{r['accuracy']:.3f}" for r in runs
+                ),
                 "pairs": f"{runs[0]['pairs']:g}",
                 "CPU s": f"{np.mean([r['seconds'] for r in runs]):.0f}",
             }

@@ -10,6 +10,7 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -120,13 +121,20 @@ def _blocks(
             yield (job[3], *_block_as_json(*job))
         return
     waiting: deque[tuple[int, Future[tuple[bytes, bytes]]]] = deque()
-    for job in jobs:
-        waiting.append((job[3], pool.submit(_block_as_json, *job)))
-        if len(waiting) > ahead:
-            count, future = waiting.popleft()
+    try:
+        for job in jobs:
+            waiting.append((job[3], pool.submit(_block_as_json, *job)))
+            if len(waiting) > ahead:
+                count, future = waiting.popleft()
+                yield (count, *future.result())
+        for count, future in waiting:
             yield (count, *future.result())
-    for count, future in waiting:
-        yield (count, *future.result())
+    except BrokenProcessPool:
+        raise OSError(
+            f"a worker process was killed while making {split!r} (for want of "
+            f"memory?): the same command makes the splits that are missing; "
+            f"fewer `workers` need less memory"
+        ) from None
 
 
 def _numbered(questions: bytes, first: int) -> tuple[bytes, int]:

@@ -168,7 +168,10 @@ class StoreWriter:
             for key, (values, _) in columns.items()
         }
         for key, array in arrays.items():
-            self._spools[key].append(array)
+            try:
+                self._spools[key].append(array)
+            except OSError as failure:
+                raise self._unwritten(failure) from failure
 
     def __enter__(self) -> Self:
         return self
@@ -182,10 +185,22 @@ class StoreWriter:
         try:
             if kind is None:
                 self._publish()
+        except OSError as failure:
+            raise self._unwritten(failure) from failure
         finally:
             for spool in self._spools.values():
                 with contextlib.suppress(OSError):
                     spool.file.close()
+
+    def _unwritten(self, error: OSError) -> OSError:
+        """The same error, with the store's name."""
+        if not error.errno:
+            return OSError(f"{self.path} could not be written: {error}")
+        return OSError(
+            error.errno,
+            f"the store could not be written: {os.strerror(error.errno)}",
+            str(self.path),
+        )
 
     def _publish(self) -> None:
         if not self.num_questions:

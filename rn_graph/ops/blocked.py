@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rn_graph.ops.blocks import Block
-from rn_graph.ops.linear import linear, linear_relu
+from rn_graph.ops.linear import add_sum, linear, linear_relu, product
 
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
@@ -239,9 +239,9 @@ def _backward_block(
             d_weight.addmm_(g.t(), below)
         else:
             d_weight += g.t() @ below
-        d_bias += g.sum(0, dtype=d_bias.dtype)
+        add_sum(g, d_bias)
         down = space.get(other, *below.shape)
-        g = torch.mm(g, layers.weights[layer - 1], out=down)
+        g = product(g, layers.weights[layer - 1], down)
         _threshold_backward(g, below, 0, grad_input=g)
         other = "grad a" if other == "grad b" else "grad b"
     block.sum_to_nodes(g, total.receiver, total.sender)

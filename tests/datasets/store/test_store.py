@@ -349,6 +349,8 @@ def test_a_full_disk(path: Path) -> None:
         cwd=_ROOT,
     )
     assert done.stdout.count("OSError") == 4, done.stderr
+    assert done.stdout.count("the store could not be written") == 4
+    assert done.stdout.count(str(path)) == 4  # it says which
     assert os.listdir(path.parent) == []
 
 
