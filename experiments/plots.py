@@ -189,5 +189,11 @@ def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
         axis.grid(alpha=0.3)
     axes[0].set(ylabel="test accuracy (%)")
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=4 if len(labels) <= 10 else 3,
+        fontsize="small",
+    )
     return figure

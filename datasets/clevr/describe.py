@@ -3,13 +3,19 @@
 import os
 import tempfile
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
 
 from datasets.clevr.importer import import_folder
-from datasets.clevr.layout import scenes_path
+from datasets.clevr.jsonlist import read_info
+from datasets.clevr.layout import (
+    iter_questions,
+    questions_path,
+    scenes_path,
+)
 from datasets.clevr.statistics import (
     RELEASED_FIGURES,
     RELEASED_SHARES,
@@ -20,10 +26,13 @@ from datasets.clevr.statistics import (
     most_frequent_answers,
     same_source,
 )
+from datasets.clevr.templates import read_back
 from datasets.store import Store, open_store
 
 #: A reference of fewer questions says nothing about shares of questions.
 _FEWEST_QUESTIONS = 1000
+#: Questions that are parsed back.
+_READ_BACK = 20_000
 
 
 def find_store(source: str | os.PathLike[str], split: str) -> Store | None:
@@ -88,11 +97,29 @@ def describe(
         Path(out),
         {name: store for name, store in stores.items() if store is not None},
         held_out if split != "val" else None,
+        _readback(Path(source), split),
     )
 
 
+def _readback(source: Path, split: str) -> list[str]:
+    """Lines on how the first questions of a generated folder parse."""
+    path = questions_path(source, split)
+    if not path.is_file() or "generator" not in read_info(path):
+        return []
+    found = read_back(islice(iter_questions(path), _READ_BACK))
+    return [
+        f"- read back by the templates, the first {found.total:,} questions: "
+        f"{found.unread} do not give their own program, "
+        f"{found.several_programs} give several programs, "
+        f"{found.several_families} one program by several families"
+    ]
+
+
 def _write_page(
-    out: Path, stores: Mapping[str, Store], held_out: Store | None
+    out: Path,
+    stores: Mapping[str, Store],
+    held_out: Store | None,
+    readback: list[str],
 ) -> Path:
     this = stores["this"]
     scenes = {name: count_scenes(store) for name, store in stores.items()}
@@ -134,6 +161,7 @@ def _write_page(
             if held_out is not None
             else "found and tried on the same questions"
         ),
+        *readback,
         "",
         *_figure_table(single),
         "",

@@ -6,6 +6,7 @@ import pytest
 
 from datasets.clevr.__main__ import main
 from datasets.clevr.describe import describe
+from datasets.clevr.generate import generate
 from datasets.clevr.importer import import_folder
 from datasets.clevr.layout import image_filename
 from tests.datasets.clevr.make_folder import (
@@ -81,6 +82,14 @@ def test_the_guess_is_tried_on_val(tmp_path: Path) -> None:
     assert "tried on val" in page.read_text()
     page = describe(tmp_path, tmp_path / "page.md", split="val")
     assert cell(page, row, "this") == "75.00"
+
+
+def test_a_generated_folder_is_read_back(tmp_path: Path) -> None:
+    generate(tmp_path, scenes={"train": 20}, workers=1, progress=False)
+    text = describe(tmp_path, tmp_path / "page.md").read_text()
+    line = next(t for t in text.splitlines() if "read back" in t)
+    assert "the first 200 questions: 0 do not give their own program" in line
+    assert " 0 give several programs" in line
 
 
 def test_a_reference_is_a_column(tmp_path: Path) -> None:
