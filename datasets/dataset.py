@@ -19,7 +19,7 @@ from datasets.clevr.features import (
 from datasets.store import Store, open_store
 
 #: ``mode="auto"`` maps the arrays of a larger file instead of reading them.
-_MEMORY_LIMIT = 2 * 1024**3
+MEMORY_LIMIT = 2 * 1024**3
 _PER_QUESTION = {"y": "answer", "question_type": "type", "family": "family"}
 
 
@@ -78,7 +78,7 @@ class QuestionDataset(torch.utils.data.Dataset):
             )
         self.features = features
         self._tables = attribute_tables(features)
-        large = os.path.exists(path) and os.path.getsize(path) > _MEMORY_LIMIT
+        large = os.path.exists(path) and os.path.getsize(path) > MEMORY_LIMIT
         mapped = large and self.device.type == "cpu" and mode == "auto"
         self.store: Store = open_store(path, mapped or mode == "mapped")
         self.mode = mode

@@ -53,7 +53,8 @@ class Comparison:
 
     def __init__(self, config: CompareConfig) -> None:
         self.config = config
-        self.splits = Splits(config.data, config.data_root)
+        device = processes.device(config.train.accelerator)
+        self.splits = Splits(config.data, config.data_root, device)
         self.in_channels = self.splits.in_channels
         self.plans: dict[Variant, Plan] = {}
 

@@ -193,7 +193,7 @@ class CompareConfig:
         _at_least("cost_steps", self.cost_steps, 1)
         _at_least("jobs", self.jobs, 1)
         _at_least("threads", self.threads, 0)
-        if not self.name or Path(self.name).name != self.name:
+        if self.name in ("", "..") or Path(self.name).name != self.name:
             raise ValueError(
                 f"`name` is {self.name!r}, expected the plain name of a folder"
             )

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch_geometric.nn.conv import MessagePassing
 
+from experiments import processes
 from experiments.accuracy import logits
 from experiments.cli import parse, run
 from experiments.config import TrainConfig
@@ -117,7 +118,7 @@ def measure(planned: Run, splits: Splits, steps: int) -> dict[str, float]:
         (a question), ``step_ms`` (median) and ``memory_mib`` (peak of
         training over the process before the model was made).
     """
-    device = "cuda" if planned.train.accelerator in ("gpu", "cuda") else "cpu"
+    device = processes.device(planned.train.accelerator)
     size = planned.train.batch_size
     loader = splits.loader("train", size, seed=0, shuffle=True)
     batches = [b.to(device) for b in islice(loader, min(steps + 3, 8))]
@@ -132,7 +133,7 @@ def measure(planned: Run, splits: Splits, steps: int) -> dict[str, float]:
     for i in range(steps + 3):
         start = time.perf_counter()
         step(batches[i % len(batches)])
-        if device == "cuda":
+        if device.startswith("cuda"):
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     memory = peak()
@@ -187,7 +188,8 @@ def main(argv: list[str]) -> None:
     if config.threads:
         torch.set_num_threads(config.threads)
     planned = Run.read(Path(config.run))
-    splits = Splits(planned.data, config.data_root)
+    device = processes.device(planned.train.accelerator)
+    splits = Splits(planned.data, config.data_root, device)
     print(json.dumps(measure(planned, splits, config.steps)))
 
 

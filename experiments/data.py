@@ -10,7 +10,7 @@ from torch import Tensor
 
 from datasets.clevr.generate import GENERATOR_VERSION, generate
 from datasets.clevr.importer import import_folder
-from datasets.dataset import QuestionDataset
+from datasets.dataset import MEMORY_LIMIT, QuestionDataset
 from datasets.loader import QuestionLoader
 from experiments import processes
 from experiments.config import DataConfig
@@ -24,12 +24,17 @@ class Splits:
     Args:
         config: Which data.
         root: Folder where generated data is kept and found again.
+        device: Where the models are trained. Data lie there too, and batches
+            are assembled there, unless they are so many that they are
+            streamed from the store.
 
     Raises:
         FileNotFoundError: If ``config.stores`` lacks a split's store.
     """
 
-    def __init__(self, config: DataConfig, root: str) -> None:
+    def __init__(
+        self, config: DataConfig, root: str, device: str = "cpu"
+    ) -> None:
         if config.stores is None:
             folder = Path(root) / folder_name(config)
             there = all((folder / f"{s}.h5").exists() for s in SPLITS)
@@ -40,6 +45,7 @@ class Splits:
             folder = Path(config.stores)
         self.folder = folder
         self.features = config.features
+        self.device = device
         self._open: dict[str, QuestionDataset] = {}
 
     def dataset(self, split: str) -> QuestionDataset:
@@ -53,7 +59,12 @@ class Splits:
             raise ValueError(f"`split` is {split!r}, expected one of {SPLITS}")
         if split not in self._open:
             path = self.folder / f"{split}.h5"
-            data = QuestionDataset(path, features=self.features)
+            large = path.exists() and path.stat().st_size > MEMORY_LIMIT
+            data = QuestionDataset(
+                path,
+                features=self.features,
+                device="cpu" if large else self.device,
+            )
             answers = data.store.columns["questions/answer"]
             if not len(answers) or answers.min() < 0:
                 raise ValueError(
@@ -90,7 +101,9 @@ class Splits:
                 f"{len(data)} training questions"
             )
         if not shuffle:
-            return QuestionLoader(data, batch_size, rank=0, world_size=1)
+            return QuestionLoader(
+                data, batch_size, rank=0, world_size=1, device=self.device
+            )
         parts = processes.count()
         if batch_size % parts:
             raise ValueError(
@@ -98,7 +111,12 @@ class Splits:
                 f"the {parts} processes"
             )
         return QuestionLoader(
-            data, batch_size // parts, shuffle=True, seed=seed, drop_last=True
+            data,
+            batch_size // parts,
+            shuffle=True,
+            seed=seed,
+            drop_last=True,
+            device=self.device,
         )
 
     def types_and_answers(self, split: str) -> tuple[Tensor, Tensor]:

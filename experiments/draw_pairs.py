@@ -157,7 +157,10 @@ def find_image(folder: str | None, scene: Mapping[str, Any]) -> Any:
             f"{path} is missing: `image` is {folder!r}, expected the folder "
             f"that holds it"
         )
-    return plt.imread(path)
+    try:
+        return plt.imread(path)
+    except (SyntaxError, ValueError) as error:  # what Pillow raises
+        raise ValueError(f"{path} is no picture: {error}") from None
 
 
 def objects_of(
@@ -226,7 +229,10 @@ def learned_pairs(
             f"pairs are learned"
         )
     load_weights(model, planned.checkpoint)
-    tokens = torch.tensor([encode_tokens(tokenize(question))])
+    words = tokenize(question)
+    if not words:
+        raise ValueError("`question` has no words, expected a question")
+    tokens = torch.tensor([encode_tokens(words)])
     x, pos = objects_of(scene, planned.data.features)
     model.eval()
     with torch.no_grad():

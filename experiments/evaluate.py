@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from datasets.clevr.vocabulary import ANSWERS, QUESTION_TYPES
+from experiments import processes
 from experiments.accuracy import EVALUATION_BATCH, Tally, evaluate
 from experiments.cli import parse, run
 from experiments.data import Splits
@@ -41,6 +42,12 @@ class EvaluateConfig:
     threads: int = 0
     data_root: str = "data"
 
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ValueError(
+                f"`threads` is {self.threads}, expected at least 0"
+            )
+
 
 def answer_split(
     planned: Run, splits: Splits, split: str = "test"
@@ -60,7 +67,7 @@ def answer_split(
         return _most_frequent(splits, batches)
     model = planned.build()
     load_weights(model, planned.checkpoint)
-    device = "cuda" if planned.train.accelerator in ("gpu", "cuda") else "cpu"
+    device = processes.device(planned.train.accelerator)
     return evaluate(model, batches, device)
 
 
@@ -86,7 +93,8 @@ def main(argv: list[str]) -> None:
     planned = Run.read(Path(config.run))
     if config.stores:
         planned.data.stores = config.stores
-    splits = Splits(planned.data, config.data_root)
+    device = processes.device(planned.train.accelerator)
+    splits = Splits(planned.data, config.data_root, device)
     accuracy = answer_split(planned, splits, config.split)
     for category, value in accuracy.items():
         print(f"{category:18} {100 * value:6.2f} %")

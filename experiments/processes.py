@@ -8,6 +8,7 @@ training alone: the first one writes, measures and reports.
 
 import os
 
+import torch
 import torch.distributed as dist
 
 
@@ -19,6 +20,14 @@ def count() -> int:
 def is_first() -> bool:
     """Whether this process is the one that writes."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def device(accelerator: str) -> str:
+    """This process's device, for one of Lightning's accelerators."""
+    wanted = accelerator in ("gpu", "cuda")
+    if wanted or (accelerator == "auto" and torch.cuda.is_available()):
+        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    return "cpu"
 
 
 def join() -> None:

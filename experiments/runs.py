@@ -109,8 +109,23 @@ class Run:
 
         Raises:
             FileNotFoundError: If the folder is not a run's.
+            ValueError: If it does not say what the run was made with.
         """
-        return cls(folder, read_json(folder / "run.json")["settings"])
+        path = folder / "run.json"
+        try:
+            run = cls(folder, read_json(path)["settings"])
+            known = run.model in MODELS
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{path} lacks a run's settings ({type(error).__name__}: "
+                f"{error})"
+            ) from None
+        if not known:
+            raise ValueError(
+                f"{path} names the model {run.model!r}, expected one of "
+                f"{', '.join(MODELS)}"
+            )
+        return run
 
     def begin(self) -> None:
         """Write the run down, or check that it is the one begun before.

@@ -92,6 +92,10 @@ class ScalingConfig:
                     f"unknown model {name!r}: expected some of "
                     f"{', '.join(LABELS)}"
                 )
+        if self.name in ("", "..") or Path(self.name).name != self.name:
+            raise ValueError(
+                f"`name` is {self.name!r}, expected the plain name of a folder"
+            )
         for key in ("models", "objects"):
             if not getattr(self, key):
                 raise ValueError(f"`{key}` is empty, expected at least one")

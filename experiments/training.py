@@ -287,13 +287,28 @@ def load_weights(model: nn.Module, checkpoint: Path) -> None:
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
+        ValueError: If it is damaged, or another model's.
     """
     if not checkpoint.is_file():
         raise FileNotFoundError(
             f"no checkpoint {checkpoint}: has the run been trained?"
         )
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    prefix = "model."
-    model.load_state_dict(
-        {k.removeprefix(prefix): v for k, v in state["state_dict"].items()}
-    )
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        prefix = "model."
+        weights = {
+            k.removeprefix(prefix): v for k, v in state["state_dict"].items()
+        }
+    # torch raises whatever the damage leads to.
+    except Exception as error:
+        raise ValueError(
+            f"{checkpoint} is damaged, or no checkpoint of a run: "
+            f"{type(error).__name__}"
+        ) from error
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{checkpoint} holds the weights of another model than the run's "
+            f"settings describe: {str(error).splitlines()[1].strip()}"
+        ) from error

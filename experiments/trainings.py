@@ -159,5 +159,6 @@ def _train_run(
 ) -> tuple[float, float]:
     run = Run(folder, settings)
     if "splits" not in _here:
-        _here["splits"] = Splits(run.data, _here["root"])
+        device = processes.device(run.train.accelerator)
+        _here["splits"] = Splits(run.data, _here["root"], device)
     return train_run(run, _here["splits"], name, _here["position"])

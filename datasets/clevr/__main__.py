@@ -113,7 +113,7 @@ def ask(
     For the released scenes without their questions, or for other families
     than were asked. For example:
 
-        python -m datasets.clevr ask ~/CLEVR_v1.0 --out data/asked
+        python -m datasets.clevr ask ~/CLEVR_v1.0 data/asked
         --splits [train,val]
 
     Args:
@@ -190,7 +190,7 @@ def main(args: list[str] | None = None) -> None:
     }
     try:
         CLI(commands, args=args, prog="python -m datasets.clevr")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError, RecursionError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted: no unfinished file is left")

@@ -207,7 +207,8 @@ def cast(
     dtype = compute_dtype(terms.receiver)
     late = None if terms.late is None else terms.late.to(dtype)
     terms = PairTerms(terms.receiver.to(dtype), terms.sender.to(dtype), late)
-    weights = [w.to(dtype) for w in g.later_weights()]
+    # A layer's weight may be a part of a wider one: oneDNN is very slow at it.
+    weights = [w.to(dtype).contiguous() for w in g.later_weights()]
     return terms, weights, [b.to(dtype) for b in g.later_biases()]
 
 

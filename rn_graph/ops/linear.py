@@ -15,19 +15,20 @@ _fused: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 _ROWS = 64
 
 
-def _is_fused(h: Tensor) -> bool:
+def _is_fused(h: Tensor, weight: Tensor) -> bool:
     return (
         _fused is not None
         and bool(torch.backends.mkldnn.enabled)
         and h.device.type == "cpu"
         and h.dtype == torch.float32
         and h.numel() > 0
+        and weight.is_contiguous()  # oneDNN is very slow at others
     )
 
 
 def linear(h: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> Tensor:
     """``h Wᵀ + b``; ``out`` may be used for it."""
-    if _is_fused(h):
+    if _is_fused(h, weight):
         fused: Tensor = _fused(h, weight, bias, "none", [], "")
         return fused
     return torch.addmm(bias, h, weight.t(), out=out)
@@ -41,7 +42,7 @@ def linear_relu(h: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> Tensor:
 
 def product(g: Tensor, weight: Tensor, out: Tensor) -> Tensor:
     """``g W``, the gradient of a layer's input; ``out`` may be used for it."""
-    if _is_fused(g):
+    if _is_fused(g, weight):
         fused: Tensor = _fused(g, weight.t(), None, "none", [], "")
         return fused
     return torch.mm(g, weight, out=out)

@@ -9,7 +9,11 @@ from torch import Tensor
 from torch_geometric.nn.dense.linear import Linear
 from torch_geometric.utils import scatter
 
-from rn_graph.checks import check_features, checks_enabled
+from rn_graph.checks import (
+    check_channels,
+    check_features,
+    checks_enabled,
+)
 from rn_graph.pairs.base import PairSelection, PairSelector, check_finite
 from rn_graph.pairs.budget import Budget, best_pairs, make_budget
 
@@ -123,13 +127,15 @@ class AttentionPairs(PairSelector):
         self_pairs: bool = True,
     ) -> None:
         super().__init__(self_pairs)
+        check_channels("in_channels", in_channels, lazy=True)
+        if question_channels is not None:
+            check_channels("question_channels", question_channels)
         for name, value in (
             ("channels", channels),
             ("heads", heads),
             ("hidden_channels", hidden_channels),
         ):
-            if value < 1:
-                raise ValueError(f"`{name}` is {value}, expected at least 1")
+            check_channels(name, value)
         if not 0 <= noise < math.inf:
             raise ValueError(f"`noise` is {noise}, expected a number ≥ 0")
         self.budget = make_budget(k, share)

@@ -235,3 +235,40 @@ def test_a_run_reads_back(tmp_path):
 
 def data(roots):
     return ("--data_root", str(roots[1]))
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "empty", "other"])
+def test_a_damaged_checkpoint_is_named(smoke, roots, tmp_path, damage):
+    folder = tmp_path / "seed-0"
+    shutil.copytree(smoke / "rn/seed-0", folder)
+    path = folder / "checkpoints/best.ckpt"
+    whole = path.read_bytes()
+    if damage == "other":
+        shutil.copy(smoke / "deep_sets/seed-0/checkpoints/best.ckpt", path)
+    else:
+        some = {"text": b"hi", "cut": whole[: len(whole) // 2], "empty": b""}
+        path.write_bytes(some[damage])
+    message = "another model" if damage == "other" else "is damaged"
+    with pytest.raises(ValueError, match=rf"best\.ckpt .*{message}"):
+        evaluate.main([str(folder), *data(roots)])
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"settings": {}}', "5"])
+def test_a_foreign_run_file_is_named(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(ValueError, match=r"run\.json lacks a run's settings"):
+        Run.read(tmp_path)
+
+
+def test_an_unknown_model_is_named(smoke, tmp_path):
+    run = json.loads((smoke / "rn/seed-0/run.json").read_text())
+    run["settings"]["model"] = "foo"
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    with pytest.raises(ValueError, match="names the model 'foo'"):
+        Run.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
+def test_results_stay_inside_their_folder(name):
+    with pytest.raises(ValueError, match="`name` is"):
+        CompareConfig(name=name)

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
-from experiments import compare
+from datasets import dataset
+from experiments import compare, data, processes
+from experiments.config import DataConfig
+from experiments.data import Splits
 from experiments.results import read_curve
 from experiments.runs import read_json
 
@@ -31,10 +34,10 @@ def torchrun(*options):
 
 
 def test_two_processes_learn_what_one_does(smoke, roots, tmp_path):
-    data = ("--data_root", str(roots[1]))
+    root = ("--data_root", str(roots[1]))
     alone, both = tmp_path / "alone", tmp_path / "both"
-    compare.main([*OPTIONS, *data, "--runs", str(alone)])
-    done = torchrun(*OPTIONS, *data, "--runs", str(both))
+    compare.main([*OPTIONS, *root, "--runs", str(alone)])
+    done = torchrun(*OPTIONS, *root, "--runs", str(both))
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("Took") == 1  # the first process reports
 
@@ -60,3 +63,26 @@ def test_what_processes_cannot_share_is_refused(tmp_path):
     )
     assert done.returncode
     assert "`jobs` is 2, expected 1 with the processes" in done.stderr
+
+
+def test_small_sets_lie_where_they_are_trained_on(roots, splits, monkeypatch):
+    there = Splits(DataConfig(train=30, val=5, test=5), str(roots[1]), "meta")
+    assert there.dataset("train").device.type == "meta"
+    assert splits.dataset("train").device.type == "cpu"
+    # Large ones are streamed, a batch at a time.
+    for module in (data, dataset):
+        monkeypatch.setattr(module, "MEMORY_LIMIT", 10)
+    there = Splits(DataConfig(train=30, val=5, test=5), str(roots[1]), "meta")
+    assert there.dataset("train").device.type == "cpu"
+    batch = next(iter(there.loader("train", 16, shuffle=True)))
+    assert batch.x.device.type == "meta"
+    assert batch.y.shape == (16,)
+
+
+def test_devices(monkeypatch):
+    assert processes.device("cpu") == "cpu"
+    assert processes.device("gpu") == "cuda:0"
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert processes.device("cuda") == "cuda:3"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert processes.device("auto") == "cpu"

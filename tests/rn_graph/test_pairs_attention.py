@@ -206,3 +206,20 @@ def test_parameters_that_diverged_are_named():
         pairs.lin_out.weight[0, 0] = torch.nan
     with pytest.raises(ValueError, match="have diverged"):
         pairs(torch.ones(3, 4))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("in_channels", 0),
+        ("in_channels", -5),
+        ("in_channels", "3"),
+        ("question_channels", 0),
+        ("heads", 1.5),
+        ("channels", 0),
+    ],
+)
+def test_widths_are_checked(key, value):
+    widths = {"in_channels": 3, "question_channels": 4, key: value}
+    with pytest.raises((TypeError, ValueError), match=f"`{key}` is {value!r}"):
+        AttentionPairs(**widths, k=2)
