@@ -29,6 +29,7 @@ from rn_graph.edges import Edges, read_edges, repeat_edges
 from rn_graph.mlp import PairMLP, PairModule, PairTerms
 from rn_graph.ops import BACKENDS, choose, edge_sum, pair_sum
 from rn_graph.ops.blocked import accumulation_dtype
+from rn_graph.ops.segment import SegmentSum
 
 _HOOKS = (
     "_propagate_forward_pre_hooks",
@@ -395,18 +396,16 @@ class RNConv(MessagePassing):
     ) -> Tensor:
         """Sum each receiver's messages, in at least float32."""
         inputs = inputs.to(accumulation_dtype(inputs.dtype))
-        # Given both, PyG sums by the index. Segments pay off by torch-scatter.
-        by_segment = (
+        # Segments pay off by torch-scatter alone.
+        if (
             row_ptr is not None
             and torch_geometric.typing.WITH_TORCH_SCATTER
             and not torch.compiler.is_compiling()
-        )
+        ):
+            segments: Tensor = SegmentSum.apply(inputs, row_ptr, index)
+            return self._mean(segments, index)
         out: Tensor = self.aggr_module(
-            inputs,
-            None if by_segment else index,
-            ptr=row_ptr if by_segment else None,
-            dim_size=dim_size,
-            dim=self.node_dim,
+            inputs, index, dim_size=dim_size, dim=self.node_dim
         )
         return out
 

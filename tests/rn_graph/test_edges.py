@@ -33,7 +33,7 @@ def test_a_matrix_flows_one_way():
         read_edges(torch.eye(3).to_sparse(), 3, 3, flow="target_to_source")
 
 
-def layer_and_forms():
+def layer_and_forms(aggr="sum"):
     """A layer whose edge features ask for a message each, and sorted forms."""
     x = torch.randn(5, 4, dtype=torch.double, requires_grad=True)
     attr = torch.randn(5, 2, dtype=torch.double, requires_grad=True)
@@ -43,7 +43,7 @@ def layer_and_forms():
         EdgeIndex(LISTED, sparse_size=(5, 5), sort_order="col"),
         adj_t.to_sparse_csr(),
     ]
-    conv = RNConv(4, 6, hidden_channels=8, edge_channels=2).double()
+    conv = RNConv(4, 6, hidden_channels=8, edge_channels=2, aggr=aggr).double()
     return conv, x, attr, forms
 
 
@@ -58,7 +58,7 @@ def gradients(conv, x, attr, edge_index):
 
 @pytest.mark.parametrize("aggr", ["sum", "mean"])
 def test_segments_equal_scattered_sums(aggr):
-    conv, x, attr, forms = layer_and_forms()
+    conv, x, attr, forms = layer_and_forms(aggr)
     expected = gradients(conv, x, attr, LISTED)
     for form in forms:
         found = gradients(conv, x, attr, form)
@@ -85,14 +85,15 @@ def test_torch_scatter_sums_the_segments(monkeypatch):
         found = gradients(conv, x, attr, form)
         for a, b in zip(found, expected, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
-    assert len(calls) >= len(forms)  # second derivatives sum them again
+    assert len(calls) >= len(forms)
     assert all(ptr == [0, 0, 2, 5, 5, 5] for ptr in calls)
 
 
 @pytest.mark.scatter
 @needs_scatter
-def test_torch_scatter_and_torch_agree(monkeypatch):
-    conv, x, attr, forms = layer_and_forms()
+@pytest.mark.parametrize("aggr", ["sum", "mean"])
+def test_torch_scatter_and_torch_agree(monkeypatch, aggr):
+    conv, x, attr, forms = layer_and_forms(aggr)
     found = [gradients(conv, x, attr, form) for form in forms]
     monkeypatch.setattr(torch_geometric.typing, "WITH_TORCH_SCATTER", False)
     for form, one in zip(forms, found, strict=True):

@@ -247,12 +247,6 @@ def test_bad_radius(r, error):
         RadiusPairs(r)
 
 
-@pytest.mark.parametrize("name", ["channels", "heads", "hidden_channels"])
-def test_bad_attention_sizes(name):
-    with pytest.raises(ValueError, match=f"`{name}` is 0, expected at least"):
-        AttentionPairs(F, C, k=1, **{name: 0})
-
-
 def test_bad_by_and_noise():
     with pytest.raises(ValueError, match="`by` is 'posi', expected one of"):
         KNNPairs(k=1, by="posi")
