@@ -37,11 +37,12 @@ from rn_graph.pairs import (
     KNNPairs,
     PairSelection,
     PairSelector,
+    RadiusPairs,
     RandomPairs,
 )
 
 PROG = "python -m experiments.draw_pairs"
-SELECTIONS = ("all", "nearest", "random", "attention")
+SELECTIONS = ("all", "nearest", "radius", "random", "attention")
 
 
 @dataclass
@@ -58,9 +59,10 @@ class DrawConfig:
             picture.
         out: Where the picture is written, PNG, PDF or SVG by its ending.
         selections: Which to draw, in a list or separated by commas: some of
-            all, nearest, random, attention.
+            all, nearest, radius, random, attention.
         k: Pairs that each object receives; all of them for `all`.
         share: Instead of k: share of all pairs that is kept, in (0, 1].
+        r: Largest distance of the pairs of `radius`.
         run: Folder of a run with learned pairs, as in
             `runs/quick/rn_attention/seed-0`, whose choice `attention` shows;
             without, it shows an untrained one.
@@ -75,10 +77,11 @@ class DrawConfig:
     image: str | None = None
     out: str = "pairs.png"
     selections: str | list[str] = field(
-        default_factory=lambda: list(SELECTIONS)
+        default_factory=lambda: ["all", "nearest", "random", "attention"]
     )
     k: int = 2
     share: float | None = None
+    r: float = 2.0
     run: str | None = None
     question: str | None = None
     objects: int = 7
@@ -185,6 +188,10 @@ def choose_pairs(
         "nearest": (
             "nearest",
             KNNPairs(**config.budget, self_pairs=False),
+        ),
+        "radius": (
+            f"within {config.r:g}",
+            RadiusPairs(config.r, self_pairs=False),
         ),
         "random": (
             "random",

@@ -221,3 +221,12 @@ def test_bad_options():
         DrawConfig(image="images")
     with pytest.raises(ValueError, match="`index` is -1"):
         DrawConfig(index=-1)
+
+
+def test_pairs_within_a_radius(scene):
+    config = DrawConfig(selections="radius", r=3.0)
+    [(title, pairs)] = choose_pairs(scene, config).items()
+    assert title == "within 3"
+    pos = objects_of(scene)[1]
+    far = torch.cdist(pos, pos)
+    assert pairs.edge_index.size(1) == int((far <= 3).sum()) - len(pos)
