@@ -12,7 +12,7 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
-from datasets.clevr.vocabulary import ANSWERS, encode_tokens, tokenize
+from datasets.clevr.vocabulary import ANSWERS
 from experiments.cli import parse, run
 from experiments.draw_pairs import (
     draw,
@@ -20,6 +20,7 @@ from experiments.draw_pairs import (
     find_scene,
     objects_of,
     save,
+    words_of,
 )
 from experiments.runs import Run
 from experiments.training import load_weights
@@ -125,11 +126,7 @@ def reply(
     Raises:
         ValueError: For a word outside of CLEVR's, or no words.
     """
-    words = tokenize(question)
-    if not words:
-        raise ValueError("`question` has no words, expected a question")
-    tokens = torch.tensor([encode_tokens(words)])
-    length = torch.tensor([len(words)])
+    tokens, length = words_of(question)
     with torch.no_grad():
         encoded = model.encoder(tokens, length)
         scores = model.model(x, encoded, pos=pos)

@@ -193,10 +193,7 @@ class CompareConfig:
         _at_least("cost_steps", self.cost_steps, 1)
         _at_least("jobs", self.jobs, 1)
         _at_least("threads", self.threads, 0)
-        if self.name in ("", "..") or Path(self.name).name != self.name:
-            raise ValueError(
-                f"`name` is {self.name!r}, expected the plain name of a folder"
-            )
+        check_folder_name(self.name)
 
     @property
     def folder(self) -> Path:
@@ -255,6 +252,18 @@ def preset_path(preset: str) -> Path:
         f"no preset {preset!r}: expected one of {', '.join(names)}, or the "
         f"path of a YAML file"
     )
+
+
+def check_folder_name(name: str) -> None:
+    """Check that results stay inside their folder.
+
+    Raises:
+        ValueError: If ``name`` is no plain name.
+    """
+    if name in ("", "..") or Path(name).name != name:
+        raise ValueError(
+            f"`name` is {name!r}, expected the plain name of a folder"
+        )
 
 
 def _at_least(key: str, value: float, least: float) -> None:

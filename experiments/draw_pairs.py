@@ -177,6 +177,18 @@ def objects_of(
     return node_features(torch.tensor(codes).view(-1, 4), pos, table), pos
 
 
+def words_of(question: str) -> tuple[Tensor, Tensor]:
+    """A question's words ``[1, T]`` and their number ``[1]``.
+
+    Raises:
+        ValueError: For a word outside of CLEVR's, or no words.
+    """
+    words = tokenize(question)
+    if not words:
+        raise ValueError("`question` has no words, expected a question")
+    return torch.tensor([encode_tokens(words)]), torch.tensor([len(words)])
+
+
 def choose_pairs(
     scene: Mapping[str, Any], config: DrawConfig
 ) -> dict[str, PairSelection]:
@@ -236,14 +248,10 @@ def learned_pairs(
             f"pairs are learned"
         )
     load_weights(model, planned.checkpoint)
-    words = tokenize(question)
-    if not words:
-        raise ValueError("`question` has no words, expected a question")
-    tokens = torch.tensor([encode_tokens(words)])
     x, pos = objects_of(scene, planned.data.features)
     model.eval()
     with torch.no_grad():
-        encoded = model.encoder(tokens, torch.tensor([tokens.size(1)]))
+        encoded = model.encoder(*words_of(question))
         chosen: PairSelection = pairs(x, pos, encoded)
     return chosen
 

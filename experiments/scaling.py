@@ -23,6 +23,7 @@ from torch import nn
 from tqdm import tqdm
 
 from experiments.cli import parse, run
+from experiments.config import check_folder_name
 from experiments.matching import count_parameters, match_parameters
 from experiments.memory import PeakMemory
 from experiments.provenance import provenance
@@ -92,10 +93,7 @@ class ScalingConfig:
                     f"unknown model {name!r}: expected some of "
                     f"{', '.join(LABELS)}"
                 )
-        if self.name in ("", "..") or Path(self.name).name != self.name:
-            raise ValueError(
-                f"`name` is {self.name!r}, expected the plain name of a folder"
-            )
+        check_folder_name(self.name)
         for key in ("models", "objects"):
             if not getattr(self, key):
                 raise ValueError(f"`{key}` is empty, expected at least one")
