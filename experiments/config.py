@@ -2,10 +2,18 @@
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import yaml
 
+from datasets.clevr.families import select_families
 from experiments.models import MODELS
 
 PRESETS = Path(__file__).parent / "presets"
@@ -56,6 +64,9 @@ class ModelConfig:
         hidden_channels: Width of the reference model's relation function g;
             the other models get the width that gives them as many parameters.
         num_layers: Layers of g.
+        question_layer: Layer of RN's g, from 0, that the question enters at.
+            Questions of a scene share the layers before, where a batch holds
+            several (`train.whole_scenes`).
         readout_channels: Widths of the readout f's hidden layers.
         dropout: Dropout in the readout f.
         depths: Depths to try for each GNN. With more than one, the first
@@ -69,6 +80,7 @@ class ModelConfig:
     question_channels: int = 64
     hidden_channels: int = 64
     num_layers: int = 4
+    question_layer: int = 0
     readout_channels: list[int] = field(default_factory=lambda: [128])
     dropout: float = 0.0
     depths: list[int] = field(default_factory=lambda: [2])
@@ -82,6 +94,11 @@ class ModelConfig:
             "num_layers",
         ):
             _at_least(f"model.{key}", getattr(self, key), 1)
+        if not 0 <= self.question_layer < self.num_layers:
+            raise ValueError(
+                f"`model.question_layer` is {self.question_layer}, expected 0 "
+                f"to {self.num_layers - 1}, a layer of g"
+            )
         for width in self.readout_channels:
             _at_least("model.readout_channels", width, 1)
         if not 0 <= self.dropout < 1:
@@ -101,16 +118,42 @@ class ModelConfig:
 
 
 @dataclass
+class Stage:
+    """A part of a training in which only some questions are asked.
+
+    Args:
+        steps: Its steps.
+        families: Question families to ask, by their groups' names or global
+            indices (0 to 89).
+    """
+
+    steps: int
+    families: list[int | str]
+
+    def __post_init__(self) -> None:
+        _at_least("train.curriculum.steps", self.steps, 1)
+        select_families(self.families)  # raises where one is unknown
+
+
+@dataclass
 class TrainConfig:
-    """How every model is trained: AdamW, warm-up, clipping, equal steps.
+    """How every model is trained: warm-up, clipping, equal steps.
 
     Args:
         steps: Optimiser steps, the same for every model.
         batch_size: Questions a step.
+        whole_scenes: Draw scenes with all their questions, instead of
+            questions; their number is such that there are about `batch_size`
+            questions.
+        curriculum: Stages, before all questions are asked: it is learned much
+            faster if the simplest come first.
+        optimizer: AdamW; or Muon for the matrices of hidden layers, and AdamW
+            with a twentieth of the learning rate for everything else.
         learning_rate: Learning rate after the warm-up.
         warmup_steps: Steps over which it rises linearly from nought.
-        schedule: What it does then: fall to nought as a cosine, or stay.
-        weight_decay: AdamW's weight decay.
+        schedule: What it does then: fall to nought, as a cosine or along a
+            line, or stay.
+        weight_decay: Weight decay.
         clip: Largest norm of the gradient; 0 switches clipping off.
         val_every: Steps between looks at the validation split. The weights
             best there are kept, and a stopped run goes on from its last look.
@@ -120,9 +163,12 @@ class TrainConfig:
 
     steps: int = 2000
     batch_size: int = 512
+    whole_scenes: bool = False
+    curriculum: list[Stage] = field(default_factory=list)
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 1e-3
     warmup_steps: int = 100
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
     weight_decay: float = 1e-4
     clip: float = 5.0
     val_every: int = 200
@@ -137,6 +183,12 @@ class TrainConfig:
         if self.learning_rate <= 0:
             raise ValueError(
                 f"`train.learning_rate` is {self.learning_rate}, expected > 0"
+            )
+        if sum(stage.steps for stage in self.curriculum) > self.steps:
+            raise ValueError(
+                f"`train.curriculum` has stages of "
+                f"{[stage.steps for stage in self.curriculum]} steps, expected "
+                f"at most `train.steps` ({self.steps}) in all"
             )
         if self.steps % self.val_every:
             raise ValueError(
@@ -220,13 +272,16 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
             f"of {', '.join(known)}"
         )
     return kind(
-        **{
-            key: from_dict(hints[key], value)
-            if is_dataclass(hints[key]) and isinstance(value, dict)
-            else value
-            for key, value in values.items()
-        }
+        **{key: _read(hints[key], value) for key, value in values.items()}
     )
+
+
+def _read(hint: Any, value: Any) -> Any:
+    if is_dataclass(hint) and isinstance(value, dict):
+        return from_dict(hint, value)  # type: ignore[arg-type]
+    if get_origin(hint) is list and isinstance(value, list):
+        return [_read(get_args(hint)[0], item) for item in value]
+    return value
 
 
 def to_yaml(config: CompareConfig) -> str:

@@ -120,7 +120,9 @@ def measure(planned: Run, splits: Splits, steps: int) -> dict[str, float]:
     """
     device = processes.device(planned.train.accelerator)
     size = planned.train.batch_size
-    loader = splits.loader("train", size, seed=0, shuffle=True)
+    loader = splits.loader(
+        "train", size, shuffle=True, whole_scenes=planned.train.whole_scenes
+    )
     batches = [b.to(device) for b in islice(loader, min(steps + 3, 8))]
     validation = next(iter(splits.loader("val", size)))
 

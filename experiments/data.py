@@ -5,9 +5,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from datasets.clevr.families import select_families
 from datasets.clevr.generate import GENERATOR_VERSION, generate
 from datasets.clevr.importer import import_folder
 from datasets.dataset import MEMORY_LIMIT, QuestionDataset
@@ -80,6 +82,8 @@ class Splits:
         batch_size: int,
         seed: int = 0,
         shuffle: bool = False,
+        whole_scenes: bool = False,
+        families: list[int | str] | None = None,
     ) -> QuestionLoader:
         """Batches of a split.
 
@@ -90,15 +94,23 @@ class Splits:
             shuffle: Whether to shuffle, and leave out a last partial batch.
                 Of several processes each then gets its part of every batch;
                 otherwise each gets the whole split.
+            whole_scenes: Shuffle scenes with all their questions, instead of
+                questions.
+            families: Groups or indices of the families to ask; ``None``: all.
 
         Raises:
             ValueError: If no batch can be filled, or shared out evenly.
         """
         data = self.dataset(split)
+        if families is not None:
+            wanted = [family.index for family in select_families(families)]
+            family = data.store.columns["questions/family"]
+            data = data.select(questions=np.isin(family, wanted))
         if shuffle and len(data) < batch_size:
             raise ValueError(
                 f"`train.batch_size` is {batch_size}, but there are only "
                 f"{len(data)} training questions"
+                f"{'' if families is None else f' of {families}'}"
             )
         if not shuffle:
             return QuestionLoader(
@@ -110,10 +122,15 @@ class Splits:
                 f"`train.batch_size` is {batch_size}, expected a multiple of "
                 f"the {parts} processes"
             )
+        size = batch_size // parts
+        if whole_scenes:
+            scenes = len(np.unique(data.scene))
+            size = max(1, round(size * scenes / len(data)))
         return QuestionLoader(
             data,
-            batch_size // parts,
+            size,
             shuffle=True,
+            by_scene=whole_scenes,
             seed=seed,
             drop_last=True,
             device=self.device,

@@ -97,6 +97,7 @@ def _relation_network(pairs: Callable[[Plan], nn.Module] | None) -> Build:
             plan.in_channels,
             hidden_channels=plan.hidden_channels,
             num_layers=plan.sizes.num_layers,
+            question_layer=plan.sizes.question_layer,
             pairs=None if pairs is None else pairs(plan),
             # The paper's f is not given the question; every model's is here.
             question_in_readout=True,

@@ -3,7 +3,8 @@
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, repeat, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from datasets.loader import QuestionLoader
 from experiments import processes
 from experiments.accuracy import Tally, logits
 from experiments.config import TrainConfig
+from experiments.optimizers import make_optimizer
 
 # Lightning says on each run what this project says once, in its table.
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -88,12 +90,8 @@ class Task(L.LightningModule):
             self.log(f"val/accuracy/{category}", value)
 
     def configure_optimizers(self) -> Any:
-        """AdamW with the schedule of :func:`learning_rate_factor`."""
-        optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=self.config.learning_rate,
-            weight_decay=self.config.weight_decay,
-        )
+        """The optimiser, with the schedule of :func:`learning_rate_factor`."""
+        optimizer = make_optimizer(self.model, self.config)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer,
             lambda step: learning_rate_factor(step, self.config),
@@ -117,6 +115,8 @@ def learning_rate_factor(step: int, config: TrainConfig) -> float:
         return 1.0
     rest = max(config.steps - config.warmup_steps, 1)
     done = min((step - config.warmup_steps) / rest, 1.0)
+    if config.schedule == "linear":
+        return 1 - done
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
@@ -127,12 +127,15 @@ class StepLoader:
     starts again at a step sees what it would have seen.
 
     Args:
-        loader: The loader.
+        stages: Loaders, each with the step that it begins at; the last one
+            does not end.
         steps: Batches in a Lightning epoch.
     """
 
-    def __init__(self, loader: QuestionLoader, steps: int) -> None:
-        self.loader = loader
+    def __init__(
+        self, stages: Sequence[tuple[int, QuestionLoader]], steps: int
+    ) -> None:
+        self.stages = stages
         self.steps = steps
         self.start = 0
         self._position = -1
@@ -152,12 +155,19 @@ class StepLoader:
             yield batch
 
     def _from(self, step: int) -> Iterator[Any]:
-        epoch, batch = divmod(step, len(self.loader))
-        self.loader.load_state_dict(
-            {**self.loader.state_dict(), "epoch": epoch, "batch": batch}
-        )
-        while True:  # each pass moves the loader on to its next epoch
-            yield from self.loader
+        ends = [begin for begin, _ in self.stages[1:]]
+        for (begin, loader), end in zip_longest(self.stages, ends):
+            if end is not None and step >= end:
+                continue
+            epoch, batch = divmod(step - begin, len(loader))
+            loader.load_state_dict(
+                {**loader.state_dict(), "epoch": epoch, "batch": batch}
+            )
+            left = None if end is None else end - step
+            # Each pass moves the loader on to its next epoch.
+            passes = chain.from_iterable(repeat(loader))
+            yield from islice(passes, left)
+            step = end or step
 
 
 class Bar(Callback):
@@ -203,7 +213,7 @@ class Bar(Callback):
 
 def train(
     model: nn.Module,
-    train_batches: QuestionLoader,
+    train_batches: Sequence[tuple[int, QuestionLoader]],
     val_batches: QuestionLoader,
     config: TrainConfig,
     seed: int,
@@ -215,7 +225,8 @@ def train(
 
     Args:
         model: The model, freshly made.
-        train_batches: Loader of the training split.
+        train_batches: Loaders of the training split, each with the step that
+            it begins at.
         val_batches: Loader of the validation split.
         config: Steps, optimiser, schedule.
         seed: The run's seed.

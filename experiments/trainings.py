@@ -11,9 +11,10 @@ import lightning as L
 import torch
 from tqdm import tqdm
 
+from datasets.loader import QuestionLoader
 from experiments import processes
 from experiments.accuracy import EVALUATION_BATCH
-from experiments.config import CompareConfig
+from experiments.config import CompareConfig, TrainConfig
 from experiments.data import Splits
 from experiments.evaluate import answer_split
 from experiments.models import MODELS, label
@@ -122,10 +123,9 @@ def train_run(
     """
     start = time.perf_counter()
     L.seed_everything(run.seed, workers=True, verbose=False)
-    size = run.train.batch_size
     train(
         run.build(),
-        splits.loader("train", size, run.seed, shuffle=True),
+        stages(run.train, splits, run.seed),
         splits.loader("val", EVALUATION_BATCH),
         run.train,
         run.seed,
@@ -141,6 +141,32 @@ def train_run(
         )
     processes.wait()
     return accuracy["all"], seconds
+
+
+def stages(
+    config: TrainConfig, splits: Splits, seed: int
+) -> list[tuple[int, QuestionLoader]]:
+    """A training's data: each stage's first step and loader.
+
+    Args:
+        config: ``batch_size``, ``whole_scenes`` and ``curriculum``.
+        splits: The data.
+        seed: Seed of its order.
+    """
+    out = []
+    begin = 0
+    for stage in [*config.curriculum, None]:
+        loader = splits.loader(
+            "train",
+            config.batch_size,
+            seed,
+            shuffle=True,
+            whole_scenes=config.whole_scenes,
+            families=None if stage is None else stage.families,
+        )
+        out.append((begin, loader))
+        begin += 0 if stage is None else stage.steps
+    return out
 
 
 # What a process of the pool keeps: where its data is, and its bar's line.

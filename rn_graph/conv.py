@@ -94,6 +94,10 @@ class RNConv(MessagePassing):
             each row on its own. (default: ``None``)
         backend (str, optional): How all pairs are summed, see
             :mod:`rn_graph.ops`; ``None`` chooses. (default: ``None``)
+        keep_bytes (int, optional): Most bytes of activations that a training
+            step on a CPU keeps; what does not fit is computed again in the
+            backward pass. More is faster, by up to a third, as long as there
+            is memory. (default: ``64 * 2**20``)
         **kwargs (optional): Additional arguments of
             :class:`torch_geometric.nn.conv.MessagePassing`.
 
@@ -130,6 +134,7 @@ class RNConv(MessagePassing):
         plain_last: bool = False,
         g: nn.Module | None = None,
         backend: str | None = None,
+        keep_bytes: int | None = None,
         **kwargs: Any,
     ) -> None:
         if aggr not in ("sum", "add", "mean"):
@@ -138,6 +143,8 @@ class RNConv(MessagePassing):
             raise ValueError(
                 f"`backend` is {backend!r}, expected None or one of {BACKENDS}"
             )
+        if keep_bytes is not None:
+            check_channels("keep_bytes", keep_bytes, least=0)
         if kwargs.get("decomposed_layers", 1) != 1:
             raise ValueError(
                 f"`decomposed_layers` is {kwargs['decomposed_layers']}, "
@@ -167,6 +174,7 @@ class RNConv(MessagePassing):
         self.edge_channels = edge_channels
         self.self_pairs = self_pairs
         self.backend = backend
+        self.keep_bytes = keep_bytes
         # `to_hetero` traces a model, then copies its layers. The copies of a
         # layer whose edges it traced take ``None`` for no edges.
         self._edges_traced = False
@@ -305,7 +313,7 @@ class RNConv(MessagePassing):
             terms = self.g.terms(x_i, x_j, question, node, row)
             if self._is_blocked(edge_attr):
                 assert isinstance(self.g, PairMLP)  # no other g is plain
-                out = edge_sum(self.g, terms, edges)
+                out = edge_sum(self.g, terms, edges, self.keep_bytes)
                 return self._finish(self._mean(out, edges.receiver), x_i)
         if edge_attr is not None:
             edge_attr = self.g.edge_term(edge_attr)
@@ -358,7 +366,15 @@ class RNConv(MessagePassing):
         else:
             terms = self._row_terms(x, question, node, row)
             graphs, asked = row, None
-        out = pair_sum(self.g, terms, graphs, self.self_pairs, asked, backend)
+        out = pair_sum(
+            self.g,
+            terms,
+            graphs,
+            self.self_pairs,
+            asked,
+            backend,
+            self.keep_bytes,
+        )
         if self.aggr != "mean":
             return out
         if row is None:

@@ -123,6 +123,7 @@ class _Share(nn.Module):
         self.g = conv.g
         self.self_pairs = conv.self_pairs
         self.backend = conv.backend
+        self.keep_bytes = conv.keep_bytes
         self.group = conv.group
 
     def forward(
@@ -132,7 +133,13 @@ class _Share(nn.Module):
         first, count = share_of(x.size(0), rank, ranks)
         terms = self.g.terms(x, x, question, None, row)
         return share_sum(
-            self.g, terms, first, count, self.self_pairs, self.backend
+            self.g,
+            terms,
+            first,
+            count,
+            self.self_pairs,
+            self.backend,
+            self.keep_bytes,
         )
 
 

@@ -18,6 +18,7 @@ from benchmarks.pair_sum.targets import FOUR, Results
 STYLES: dict[str, dict[str, Any]] = {
     "floor": {"color": "black", "ls": ":", "lw": 1.5},
     "rnconv": {"color": "#d62728", "lw": 2.6, "marker": "o"},
+    "rnconv_keep": {"color": "#ff7f7f", "lw": 1.8, "marker": "o"},
     "rnconv_late": {"color": "#e377c2", "lw": 1.8, "marker": "P"},
     "rnconv_knn": {"color": "#ff9f40", "lw": 1.8, "marker": "v"},
     "rnconv_attention": {"color": "#b8860b", "lw": 1.8, "marker": "^"},

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from benchmarks.pair_sum.check import deviation
 from benchmarks.pair_sum.contenders.base import Case, Contender
-from benchmarks.pair_sum.contenders.ours import recomputed_share
 from benchmarks.pair_sum.floor import Floor, floor_seconds
 from benchmarks.pair_sum.records import TimeRow
 from benchmarks.pair_sum.shapes import Shape
@@ -113,9 +112,9 @@ def _compare(
     measured: Measured, reference: Tensor | None, case: Case
 ) -> Tensor | None:
     contender = measured.contender
-    if contender.kind == "ours":
+    if contender.kind == "ours" and reference is None:
         return contender.output()
-    if contender.kind != "peer" or reference is None:
+    if contender.kind not in ("ours", "peer") or reference is None:
         return reference
     measured.deviation = deviation(contender.output(), reference)
     if measured.deviation > TOLERANCE[case.precision]:
@@ -149,9 +148,7 @@ def time_rows(
             continue
         own: float | None = None
         if contender.kind in ("ours", "peer"):
-            twice = 0.0
-            if contender.kind == "ours":
-                twice = recomputed_share(shape, case)
+            twice = contender.recomputed_share(shape, case)
             own = statistics.median(
                 floor_seconds(parts, case.training, twice) for parts in floors
             )

@@ -25,8 +25,8 @@ BACKENDS = ("blocked", "rows", "reference", "triton")
 
 #: Bytes of one layer's activations in a block: small enough for the cache.
 BLOCK_BYTES = 4 * 2**20
-#: Activations are kept for the backward pass up to this many bytes; those of
-#: further blocks are computed again.
+#: Activations are kept for the backward pass up to this many bytes, unless a
+#: call says otherwise; those of further blocks are computed again.
 KEEP_BYTES = 64 * 2**20
 
 
@@ -37,6 +37,7 @@ def pair_sum(
     self_pairs: bool = True,
     question_batch: Tensor | None = None,
     backend: str | None = None,
+    keep_bytes: int | None = None,
 ) -> Tensor:
     r"""Sum g over the pairs of each node with the nodes of its graph.
 
@@ -54,6 +55,8 @@ def pair_sum(
             then computed once for all questions of a graph. ``None``: one
             row a node. (default: ``None``)
         backend: One of :data:`BACKENDS`; ``None`` chooses. (default: ``None``)
+        keep_bytes: Most bytes of activations that ``blocked`` keeps for the
+            backward pass; ``None``: :data:`KEEP_BYTES`. (default: ``None``)
 
     Returns:
         The sums, ``[N, out_channels]``, or a row for each node of each
@@ -66,7 +69,7 @@ def pair_sum(
     backend = choose(g, backend, None if shared else terms.receiver)
     if backend == "blocked":
         assert isinstance(g, PairMLP)  # no other g is plain
-        return _blocked(g, terms, batch, self_pairs, question_batch)
+        return _blocked(g, terms, batch, self_pairs, question_batch, keep_bytes)
     if question_batch is not None:
         raise ValueError(
             f"`question_batch` is given to the backend {backend!r}: expected "
@@ -98,7 +101,12 @@ def pair_sum(
     return sum_rows(function, layout, g.out_channels, like, recompute)
 
 
-def edge_sum(g: PairMLP, terms: PairTerms, edges: Edges) -> Tensor:
+def edge_sum(
+    g: PairMLP,
+    terms: PairTerms,
+    edges: Edges,
+    keep_bytes: int | None = None,
+) -> Tensor:
     r"""Sum a plain g over the edges of each row, in blocks.
 
     .. math::
@@ -110,6 +118,7 @@ def edge_sum(g: PairMLP, terms: PairTerms, edges: Edges) -> Tensor:
         terms: What g needs of the nodes: receivers ``[R, width]``, senders
             ``[M, width]``.
         edges: The edges, in any order; best in that of their receivers.
+        keep_bytes: As in :func:`pair_sum`. (default: ``None``)
 
     Returns:
         The sums, ``[R, out_channels]``, at least float32.
@@ -120,7 +129,7 @@ def edge_sum(g: PairMLP, terms: PairTerms, edges: Edges) -> Tensor:
         edges = edges._replace(weight=edges.weight.to(dtype))
     block = largest_block(terms, weights)
     pairs = Pairs(None, edges, terms.receiver.size(0), block)
-    spec = Spec(pairs, late_layer(g, terms), g.plain_last, KEEP_BYTES)
+    spec = Spec(pairs, late_layer(g, terms), g.plain_last, budget(keep_bytes))
     out: Tensor = BlockedSum.apply(
         spec, *terms, edges.weight, *weights, *biases
     )
@@ -165,6 +174,7 @@ def _blocked(
     batch: Tensor | None,
     self_pairs: bool,
     question_batch: Tensor | None,
+    keep_bytes: int | None,
 ) -> Tensor:
     terms, weights, biases = cast(terms, g)
     block = largest_block(terms, weights)
@@ -183,9 +193,14 @@ def _blocked(
     nodes = terms.receiver.size(0)
     layout = make_layout(batch, nodes, block, self_pairs, question_batch)
     pairs = Pairs(layout, None, layout.num_rows, block)
-    spec = Spec(pairs, late, g.plain_last, KEEP_BYTES)
+    spec = Spec(pairs, late, g.plain_last, budget(keep_bytes))
     out: Tensor = BlockedSum.apply(spec, *terms, None, *weights, *biases)
     return out
+
+
+def budget(keep_bytes: int | None) -> int:
+    """Bytes of activations to keep: as asked, or the default."""
+    return KEEP_BYTES if keep_bytes is None else keep_bytes
 
 
 def compute_dtype(x: Tensor) -> torch.dtype:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rn_graph.ops.blocks import Block
-from rn_graph.ops.linear import add_sum, linear, linear_relu, product
+from rn_graph.ops.linear import linear, linear_relu, product
 
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
@@ -92,6 +92,7 @@ class Workspace:
         self.like = like
         self.rows = rows
         self.store: dict[tuple[str, int], Tensor] = {}
+        self.scratch: dict[int, Tensor] = {}
 
     def get(self, name: str, rows: int, width: int) -> Tensor:
         """A matrix ``[rows, width]`` that later calls of its name reuse."""
@@ -101,37 +102,60 @@ class Workspace:
             self.store[name, width] = matrix
         return matrix[:rows]
 
+    def wide(self, h: Tensor) -> Tensor:
+        """The same rows in the type to sum in, until the next call."""
+        dtype = accumulation_dtype(h.dtype)
+        if dtype == h.dtype:
+            return h
+        width = h.size(1)
+        if width not in self.scratch:
+            self.scratch[width] = h.new_empty(self.rows, width, dtype=dtype)
+        return self.scratch[width][: h.size(0)].copy_(h)
+
+
+def _first(
+    block: Block, terms: Terms, layers: Layers, space: Workspace
+) -> Tensor:
+    """Compute the first layer's output for a block's base pairs."""
+    h = space.get("h0", block.base_pairs, terms.receiver.size(1))
+    block.fill(terms.receiver, terms.sender, h)
+    return h.relu_() if layers.is_active(0) else h
+
 
 def _activations(
-    block: Block, terms: Terms, layers: Layers, space: Workspace | None
+    block: Block,
+    terms: Terms,
+    layers: Layers,
+    space: Workspace,
+    keep: bool = False,
 ) -> list[Tensor]:
     """Compute every layer's output for a block's pairs.
 
-    With a workspace, only the last output remains valid after the next call;
-    without, all are newly allocated.
+    They are valid until the next call; to ``keep`` all but the first, they
+    are newly allocated.
     """
 
-    def matrix(name: str, rows: int, width: int) -> Tensor:
-        if space is None:
+    def matrix(layer: int, rows: int, width: int) -> Tensor:
+        if keep:
             return terms.receiver.new_empty(rows, width)
-        return space.get(name, rows, width)
+        return space.get(f"h{layer}", rows, width)
 
-    h = matrix("h0", block.base_pairs, terms.receiver.size(1))
-    block.fill(terms.receiver, terms.sender, h)
-    if layers.is_active(0):
-        h.relu_()
+    h = _first(block, terms, layers, space)
     outputs = [h]
     parameters = zip(layers.weights, layers.biases, strict=True)
     for layer, (weight, bias) in enumerate(parameters, start=1):
-        width = weight.size(0)
-        out = matrix(f"h{layer}", h.size(0), width)
-        if terms.late is not None and layer == layers.late_layer:
-            shared = linear(h, weight, bias, out)
-            if block.pairs == block.base_pairs:
-                h = shared
-            else:
-                h = matrix("late", block.pairs, width)
-            block.add_late(terms.late, shared, h)
+        is_late = terms.late is not None and layer == layers.late_layer
+        rows = block.pairs if is_late else h.size(0)
+        out = matrix(layer, rows, weight.size(0))
+        if is_late:
+            assert terms.late is not None
+            # The questions of a graph share what comes before their terms.
+            base = out
+            if block.pairs != block.base_pairs:
+                base = space.get("base", block.base_pairs, weight.size(0))
+            base = linear(h, weight, bias, base)
+            h = out
+            block.add_late(terms.late, base, h)
             if layers.is_active(layer):
                 h.relu_()
         elif layers.is_active(layer):
@@ -161,25 +185,37 @@ def forward(
         blocks: The pairs.
         num_rows: Number of rows, R.
         keep_bytes: Activations are kept, for as many blocks as fit, in this
-            many bytes.
+            many bytes. The first layer's are not: they are sums of two rows,
+            cheaper to compute again than to keep.
 
     Returns:
-        The sums ``[R, H]``, and the activations of the first blocks.
+        The sums ``[R, H]``, and what is kept of the first blocks.
     """
     like = terms.receiver
     dtype = accumulation_dtype(like.dtype)
     out = like.new_zeros(num_rows, layers.width(terms), dtype=dtype)
     space = _workspace(terms, blocks)
     kept: list[list[Tensor]] = []
-    width = like.size(1) + sum(w.size(0) for w in layers.weights)
-    for number, block in enumerate(blocks):
-        keep_bytes -= block.pairs * width * like.element_size()
-        keep = keep_bytes >= 0 and len(kept) == number
-        outputs = _activations(block, terms, layers, None if keep else space)
-        block.sum_to_rows(outputs[-1], out)
+    for block in blocks:
+        size = 0
+        if keep_bytes > 0:
+            size = _bytes_to_keep(block, terms, layers)
+            keep_bytes -= size
+        keep = size > 0 and keep_bytes >= 0
+        outputs = _activations(block, terms, layers, space, keep)
+        block.sum_to_rows(space.wide(outputs[-1]), out)
         if keep:
-            kept.append(outputs)
+            kept.append(outputs[1:])
     return out, kept
+
+
+def _bytes_to_keep(block: Block, terms: Terms, layers: Layers) -> int:
+    late = 0 if terms.late is None else layers.late_layer
+    channels = 0
+    for layer, weight in enumerate(layers.weights, start=1):
+        pairs = block.base_pairs if layer < late else block.pairs
+        channels += pairs * weight.size(0)
+    return channels * terms.receiver.element_size()
 
 
 def backward(
@@ -206,7 +242,8 @@ def backward(
     space = _workspace(terms, blocks)
     for number, block in enumerate(blocks):
         if number < len(kept):
-            outputs = kept[number]
+            first = _first(block, terms, layers, space)
+            outputs = [first, *kept[number]]
         else:
             outputs = _activations(block, terms, layers, space)
         _backward_block(grad, block, outputs, layers, total, space)
@@ -230,7 +267,7 @@ def _backward_block(
         below = outputs[layer - 1]
         d_weight, d_bias = total.weights[layer - 1], total.biases[layer - 1]
         if total.late is not None and layer == layers.late_layer:
-            block.sum_late(g, total.late)
+            block.sum_late(space.wide(g), total.late)
             if g.size(0) != below.size(0):
                 base = space.get("grad base", below.size(0), g.size(1))
                 block.sum_to_base(g, base)
@@ -239,9 +276,9 @@ def _backward_block(
             d_weight.addmm_(g.t(), below)
         else:
             d_weight += g.t() @ below
-        add_sum(g, d_bias)
+        d_bias += space.wide(g).sum(0)
         down = space.get(other, *below.shape)
         g = product(g, layers.weights[layer - 1], down)
         _threshold_backward(g, below, 0, grad_input=g)
         other = "grad a" if other == "grad b" else "grad b"
-    block.sum_to_nodes(g, total.receiver, total.sender)
+    block.sum_to_nodes(space.wide(g), total.receiver, total.sender)

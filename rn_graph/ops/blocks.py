@@ -35,7 +35,10 @@ class Block(Protocol):
         """Write the sum of base pairs and their rows' late terms."""
 
     def sum_to_rows(self, h: Tensor, out: Tensor) -> None:
-        """Add the (weighted) sum over each row's pairs to ``out``."""
+        """Add the (weighted) sum over each row's pairs to ``out``.
+
+        This and the other sums take ``h`` in the type of what they add to.
+        """
 
     def spread(
         self, grad: Tensor, h: Tensor, masked: bool, out: Tensor
@@ -122,11 +125,7 @@ class DensePairs:
     def sum_to_rows(self, h: Tensor, out: Tensor) -> None:
         """See :class:`Block`."""
         for s, pairs in self._pairs(h):
-            rows = self._rows(s, out)
-            if pairs.dtype == rows.dtype:
-                torch.sum(pairs, 3, out=rows)
-            else:
-                rows.copy_(torch.sum(pairs, 3, dtype=rows.dtype))
+            torch.sum(pairs, 3, out=self._rows(s, out))
 
     sum_late = sum_to_rows
 
@@ -153,17 +152,16 @@ class DensePairs:
     ) -> None:
         """See :class:`Block`."""
         for s, pairs in self._base(grad):
-            dtype = receiver.dtype
             nodes = self._nodes(s, receiver)
             some = nodes[:, s.first : s.first + s.receivers]
-            some += pairs.sum(2, dtype=dtype)
+            some += pairs.sum(2)
             nodes = self._nodes(s, sender)
             if self.self_pairs:
-                nodes += pairs.sum(1, dtype=dtype)
+                nodes += pairs.sum(1)
             else:
                 index = other_nodes(s, grad.device).view(-1)
                 flat = pairs.reshape(s.graphs, index.numel(), -1)
-                nodes.index_add_(1, index, flat.to(dtype))
+                nodes.index_add_(1, index, flat)
 
 
 class EdgePairs:
@@ -202,14 +200,13 @@ class EdgePairs:
 
     def sum_to_rows(self, h: Tensor, out: Tensor) -> None:
         """See :class:`Block`."""
-        h = h.to(out.dtype)
         if self.weight is not None:
             h = h * self.weight
         out.index_add_(0, self.receiver, h)
 
     def sum_late(self, grad: Tensor, out: Tensor) -> None:
         """See :class:`Block`."""
-        out.index_add_(0, self.receiver, grad.to(out.dtype))
+        out.index_add_(0, self.receiver, grad)
 
     def spread(
         self, grad: Tensor, h: Tensor, masked: bool, out: Tensor
@@ -231,7 +228,6 @@ class EdgePairs:
         self, grad: Tensor, receiver: Tensor, sender: Tensor
     ) -> None:
         """See :class:`Block`."""
-        grad = grad.to(receiver.dtype)
         receiver.index_add_(0, self.receiver, grad)
         sender.index_add_(0, self.sender, grad)
 

@@ -1,4 +1,4 @@
-"""The products and sums of a block, by the fastest kernel at hand.
+"""The products of a block, by the fastest kernel at hand.
 
 In float32 on a CPU that is oneDNN's product, elsewhere torch's own, which is
 oneDNN's too for bfloat16.
@@ -11,8 +11,6 @@ from torch import Tensor
 
 #: oneDNN's ``h Wᵀ + b``, where torch was built with it.
 _fused: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-#: Rows that are added at a time, see :func:`add_sum`.
-_ROWS = 64
 
 
 def _is_fused(h: Tensor, weight: Tensor) -> bool:
@@ -46,15 +44,3 @@ def product(g: Tensor, weight: Tensor, out: Tensor) -> Tensor:
         fused: Tensor = _fused(g, weight.t(), None, "none", [], "")
         return fused
     return torch.mm(g, weight, out=out)
-
-
-def add_sum(g: Tensor, total: Tensor) -> None:
-    """Add the sum of all rows to ``total``, in its type."""
-    if g.dtype == total.dtype:
-        total += g.sum(0)
-        return
-    # torch's sum of a whole column in another type than its own is slow.
-    whole = g.size(0) // _ROWS * _ROWS
-    parts = g[:whole].view(-1, _ROWS, g.size(1)).sum(1, dtype=total.dtype)
-    total += parts.sum(0)
-    total += g[whole:].sum(0, dtype=total.dtype)

@@ -18,6 +18,7 @@ def share_sum(
     count: int,
     self_pairs: bool = True,
     backend: str | None = None,
+    keep_bytes: int | None = None,
 ) -> Tensor:
     r"""Sum g over the pairs of some rows of one graph with all its nodes.
 
@@ -29,6 +30,7 @@ def share_sum(
         self_pairs: Whether a node is paired with itself. (default: ``True``)
         backend: One of :data:`~rn_graph.ops.BACKENDS`; ``None`` chooses.
             (default: ``None``)
+        keep_bytes: As in :func:`~rn_graph.ops.pair_sum`. (default: ``None``)
 
     Returns:
         ``[N, out_channels]``, in at least float32: the sums of these rows,
@@ -51,7 +53,7 @@ def share_sum(
         block = ops.largest_block(terms, weights)
         layout = make_rows_layout(nodes, first, count, block, self_pairs)
         pairs = Pairs(layout, None, nodes, block)
-        spec = Spec(pairs, late, g.plain_last, ops.KEEP_BYTES)
+        spec = Spec(pairs, late, g.plain_last, ops.budget(keep_bytes))
         out: Tensor = BlockedSum.apply(spec, *terms, None, *weights, *biases)
         return out
     receiver, sender, per_row = terms

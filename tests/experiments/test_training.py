@@ -1,5 +1,6 @@
 import math
 import signal
+from dataclasses import replace
 
 import lightning as L
 import pytest
@@ -7,8 +8,9 @@ import torch
 from torch import nn
 
 from experiments.accuracy import evaluate
-from experiments.config import TrainConfig
+from experiments.config import Stage, TrainConfig
 from experiments.models import MODELS, Plan
+from experiments.optimizers import make_optimizer
 from experiments.results import read_curve
 from experiments.training import (
     StepLoader,
@@ -16,6 +18,7 @@ from experiments.training import (
     load_weights,
     train,
 )
+from experiments.trainings import stages
 
 # Steps that do not divide the data's epochs (30 scenes, some 18 batches).
 CONFIG = TrainConfig(
@@ -28,7 +31,7 @@ def fit(splits, sizes, folder, config=CONFIG, seed=3, name="rn"):
     model = MODELS[name].build(Plan(sizes, splits.in_channels, 12))
     best = train(
         model,
-        splits.loader("train", config.batch_size, seed, shuffle=True),
+        stages(config, splits, seed),
         splits.loader("val", config.batch_size),
         config,
         seed,
@@ -46,12 +49,15 @@ def test_schedule():
     assert factors[110] == pytest.approx(0)
     config.schedule = "constant"
     assert learning_rate_factor(105, config) == 1
+    config.schedule = "linear"
+    assert learning_rate_factor(35, config) == pytest.approx(0.75)
+    assert learning_rate_factor(110, config) == pytest.approx(0)
 
 
 def test_step_loader_does_not_depend_on_where_it_starts(splits):
     def batches(first, last):
         loader = splits.loader("train", 16, seed=5, shuffle=True)
-        steps = StepLoader(loader, 7)
+        steps = StepLoader([(0, loader)], 7)
         out = []
         for epoch in range(first, last):
             steps.start = 7 * epoch
@@ -65,16 +71,84 @@ def test_step_loader_does_not_depend_on_where_it_starts(splits):
     assert not torch.equal(whole[0], whole[7])
 
 
+def test_stages_of_a_curriculum_follow_each_other(splits):
+    config = TrainConfig(
+        steps=48,
+        val_every=8,
+        batch_size=10,
+        whole_scenes=True,
+        curriculum=[Stage(9, ["zero_hop"]), Stage(20, ["zero_hop", 72, 73])],
+    )
+    zero_hop = set(range(84, 90))
+    loaders = stages(config, splits, 0)
+    assert [begin for begin, _ in loaders] == [0, 9, 29]
+
+    def families(first):
+        steps = StepLoader(loaders, 8)
+        found = []
+        for start in range(first, 48, 8):
+            steps.start = start
+            found += [batch.family.tolist() for batch in steps]
+        return found
+
+    asked = families(0)
+    assert len(asked) == 48
+    assert {f for batch in asked[:9] for f in batch} <= zero_hop
+    second = {f for batch in asked[9:29] for f in batch}
+    assert second <= zero_hop | {72, 73}
+    assert second & {72, 73}
+    assert not {f for batch in asked[29:] for f in batch} <= second
+    for first in 8, 16, 32:
+        assert families(first) == asked[first:]
+
+
+def test_a_curriculum_of_families_that_are_not_there_is_refused(splits):
+    config = TrainConfig(batch_size=99, curriculum=[Stage(9, ["three_hop"])])
+    with pytest.raises(ValueError, match=r"only \d+ training .*three_hop"):
+        stages(config, splits, 0)
+
+
+def test_muon_takes_hidden_matrices_and_adamw_the_rest(sizes):
+    config = TrainConfig(optimizer="muon", learning_rate=0.02)
+    for name, spec in MODELS.items():
+        if spec.build is None:
+            continue
+        degrees = [0, 3, 5]
+        model = spec.build(Plan(sizes, 18, 12, 2, 0.5, degrees))
+        names = {id(p): name for name, p in model.named_parameters()}
+        muon, adamw = make_optimizer(model, config).param_groups
+        assert (muon["lr"], adamw["lr"]) == pytest.approx((0.02, 0.001))
+        kinds = [
+            [names[id(p)] for p in group["params"]] for group in (muon, adamw)
+        ]
+        assert sorted(kinds[0] + kinds[1]) == sorted(names.values()), name
+        last = len(model.model.readout.lins) - 1
+        assert f"model.readout.lins.{last}.weight" in kinds[1]
+        assert "encoder.embedding.weight" in kinds[1]
+        assert "encoder.lstm.weight_hh_l0" in kinds[0]
+        assert not any("bias" in name for name in kinds[0])
+
+
 class KilledError(Exception):
     """What ends a run in its midst."""
 
 
+MUON = replace(
+    CONFIG,
+    optimizer="muon",
+    learning_rate=0.02,
+    whole_scenes=True,
+    curriculum=[Stage(18, ["zero_hop"])],
+)
+
+
+@pytest.mark.parametrize("config", [CONFIG, MUON], ids=["adamw", "muon"])
 @pytest.mark.parametrize("at", [3, 21])
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
-    splits, sizes, tmp_path, monkeypatch, at
+    splits, sizes, tmp_path, monkeypatch, at, config
 ):
     sizes.dropout = 0.3  # so that random numbers matter
-    whole, _ = fit(splits, sizes, tmp_path / "whole")
+    whole, _ = fit(splits, sizes, tmp_path / "whole", config)
 
     calls = []
     forward = nn.functional.cross_entropy
@@ -88,11 +162,11 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
     with monkeypatch.context() as patch:
         patch.setattr("torch.nn.functional.cross_entropy", dies)
         with pytest.raises(KilledError):
-            fit(splits, sizes, tmp_path / "cut")
+            fit(splits, sizes, tmp_path / "cut", config)
     last = tmp_path / "cut" / "checkpoints" / "last.ckpt"
     done = torch.load(last)["global_step"] if last.exists() else 0
     assert done == at // 8 * 8
-    resumed, best = fit(splits, sizes, tmp_path / "cut")
+    resumed, best = fit(splits, sizes, tmp_path / "cut", config)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
     assert read_curve(tmp_path / "cut") == read_curve(tmp_path / "whole")

@@ -14,6 +14,7 @@ from torch_geometric import EdgeIndex
 
 import rn_graph.ops
 from rn_graph import RNConv, complete_edge_index, question_rows
+from rn_graph.ops import blocked
 
 BATCH = torch.tensor([0, 0, 1, 1, 1])
 EDGES = complete_edge_index(BATCH)
@@ -506,6 +507,39 @@ print((peak() - before) / 1024)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB there")
+def test_what_is_kept_is_not_computed_again(monkeypatch):
+    computed = []
+
+    def count(block, *rest):
+        computed.append(block.pairs)
+        return activations(block, *rest)
+
+    activations = blocked._activations
+    monkeypatch.setattr(blocked, "_activations", count)
+    monkeypatch.setattr(rn_graph.ops, "BLOCK_BYTES", 4 * 8 * 100)
+    x, edges = torch.randn(30, 5), complete_edge_index(torch.zeros(30).long())
+    layers = 2 * 4 * 8  # two layers after the first, of 8 float32s
+    gradients = []
+    # Blocks of all pairs hold three rows, 90 pairs; those of edges hold 100.
+    for keep, again in (0, (900, 900)), (290, (630, 700)), (900, (0, 0)):
+        torch.manual_seed(0)
+        conv = RNConv(5, 8, 8, num_layers=3, keep_bytes=layers * keep)
+        for given, more in zip((None, edges), again, strict=True):
+            computed.clear()
+            conv(x, given).sum().backward()
+            assert sum(computed) == 900 + more
+        gradients.append(conv.g.lins[1].weight.grad)
+    for other in gradients[1:]:
+        torch.testing.assert_close(gradients[0], other)
+
+
+def test_bytes_to_keep_must_be_some():
+    with pytest.raises(ValueError, match="`keep_bytes` is -1, expected"):
+        RNConv(5, 8, keep_bytes=-1)
+    with pytest.raises(TypeError, match="`keep_bytes` is 0"):
+        RNConv(5, 8, keep_bytes=0.5)
+
+
 def test_memory_does_not_grow_with_the_number_of_pairs():
     # 2,000 objects: the rows of one layer alone would take 244 MiB.
     done = subprocess.run(

@@ -136,7 +136,7 @@ def test_all_pairs_equal_the_loop(problem, forms, block, keep):
         outs[form] = conv(x, given_as, batch=batch, **rest)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rn_graph.ops, "BLOCK_BYTES", block)
-        patch.setattr(rn_graph.ops, "KEEP_BYTES", keep)
+        conv.keep_bytes = keep
         for backend in (None, "rows", "reference"):
             conv.backend = backend
             outs[f"all pairs, {backend}"] = conv(x, batch=batch, **rest)

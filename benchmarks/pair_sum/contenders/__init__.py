@@ -7,6 +7,7 @@ from benchmarks.pair_sum.contenders.ours import (
     Attended,
     Nearest,
     RNConvAll,
+    RNConvKeeping,
     RNConvLate,
 )
 from benchmarks.pair_sum.contenders.torch_peers import (
@@ -18,6 +19,7 @@ from benchmarks.pair_sum.contenders.torch_peers import (
 
 _ALL: list[type[Contender]] = [
     RNConvAll,
+    RNConvKeeping,
     RNConvLate,
     Nearest,
     Attended,

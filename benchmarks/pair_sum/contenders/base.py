@@ -106,6 +106,11 @@ class Contender(ABC):
         return shape.row_channels
 
     @classmethod
+    def recomputed_share(cls, shape: Shape, case: Case) -> float:
+        """Share of the pairs that it computes twice to save memory."""
+        return 0.0
+
+    @classmethod
     def estimate_bytes(cls, shape: Shape, case: Case) -> int:
         """Estimate of the memory that a step needs: rows × widths.
 

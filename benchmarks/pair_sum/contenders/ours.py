@@ -16,12 +16,11 @@ LATE_LAYER = 2
 SHARE = 0.1
 
 
-def recomputed_share(shape: Shape, case: Case) -> float:
-    """Share of activations over RNConv's budget, hence computed twice."""
+def _kept_bytes(shape: Shape, case: Case) -> int:
+    """Bytes of all activations that may be kept: all but the first layer's."""
     if not case.training:
-        return 0.0
-    row = shape.num_layers * shape.width * case.itemsize
-    return max(0.0, 1 - KEEP_BYTES / (shape.pairs * row))
+        return 0
+    return shape.pairs * (shape.num_layers - 1) * shape.width * case.itemsize
 
 
 def make_conv(
@@ -66,6 +65,11 @@ class RNConvAll(TorchContender):
         return 0
 
     @classmethod
+    def recomputed_share(cls, shape: Shape, case: Case) -> float:
+        """See :class:`Contender`."""
+        return max(0.0, 1 - KEEP_BYTES / max(_kept_bytes(shape, case), 1))
+
+    @classmethod
     def estimate_bytes(cls, shape: Shape, case: Case) -> int:
         """What is kept, and some blocks: not a matter of the pairs."""
         return KEEP_BYTES + 2 * (shape.num_layers + 2) * BLOCK_BYTES
@@ -93,6 +97,37 @@ class RNConvAll(TorchContender):
             question_batch=i.question_batch,
         )
         return pool(out, self.graph, i.num_sums)
+
+
+class RNConvKeeping(RNConvAll):
+    """RNConv over all pairs, all activations kept, as the peers do."""
+
+    name = "rnconv_keep"
+    label = "RNConv, all kept"
+    expected = 1.3
+
+    @classmethod
+    def fits(cls, shape: Shape) -> str | None:
+        """See :class:`Contender`."""
+        if _kept_bytes(shape, Case("training", "fp32")) <= KEEP_BYTES:
+            return "RNConv keeps all by itself here"
+        return None
+
+    @classmethod
+    def recomputed_share(cls, shape: Shape, case: Case) -> float:
+        """See :class:`Contender`."""
+        return 0.0
+
+    @classmethod
+    def estimate_bytes(cls, shape: Shape, case: Case) -> int:
+        """All layers but the first, and some blocks."""
+        return RNConvAll.estimate_bytes(shape, case) + _kept_bytes(shape, case)
+
+    def build(self, weights: Weights) -> nn.Module:
+        """See :class:`TorchContender`."""
+        conv = make_conv(self.shape, weights)
+        conv.keep_bytes = 2**62
+        return conv
 
 
 class RNConvLate(RNConvAll):

@@ -8,7 +8,6 @@ from benchmarks.pair_sum.check import WrongResultError, check
 from benchmarks.pair_sum.contenders import CONTENDERS, find_contenders
 from benchmarks.pair_sum.contenders.base import Case, Settings, Unavailable
 from benchmarks.pair_sum.contenders.external import close_workers
-from benchmarks.pair_sum.contenders.ours import recomputed_share
 from benchmarks.pair_sum.contenders.torch_peers import Padded, Plain
 from benchmarks.pair_sum.shapes import SHAPES, make_inputs
 
@@ -134,11 +133,13 @@ def test_unknown_contender():
 
 
 def test_recomputed_share():
-    def share(name, case):
-        return recomputed_share(SHAPES[name], case)
+    def share(name, case, contender="rnconv"):
+        return CONTENDERS[contender].recomputed_share(SHAPES[name], case)
 
     training = Case("training", "fp32")
     assert share("clevr", training) == 0
-    assert 0.98 < share("n1024", training) < 1
+    assert 0.97 < share("n1024", training) < 1
     assert share("n1024", Case("forward", "fp32")) == 0
     assert share("n1024", Case("training", "bf16")) < share("n1024", training)
+    assert share("n1024", training, "rnconv_keep") == 0
+    assert share("n1024", training, "padded") == 0
