@@ -14,7 +14,7 @@ from experiments.cli import parse, run
 from experiments.config import CompareConfig, to_yaml
 from experiments.cost import measure_apart
 from experiments.data import Splits
-from experiments.evaluate import answer_split
+from experiments.evaluate import answer_split, as_json
 from experiments.matching import count_parameters, match_parameters
 from experiments.models import MODELS, Plan, label, near_pairs
 from experiments.runs import Run, read_json, write, write_json
@@ -61,8 +61,6 @@ class Comparison:
     def run(self) -> None:
         """Train, measure and test what is not there yet."""
         config = self.config
-        if processes.is_first():
-            write(config.folder / "config.yaml", to_yaml(config))
         # A row of the table is a model with a budget of pairs.
         rows = [
             [Variant(name, share, depth) for depth in self.depths(name)]
@@ -70,6 +68,8 @@ class Comparison:
             for share in self.shares(name)
         ]
         first = [self.plan(v, 0) for variants in rows for v in variants]
+        if processes.is_first():
+            write(config.folder / "config.yaml", to_yaml(config))
         trained = [v for v in rows if MODELS[v[0].model].build]
         total = len(first) + (config.seeds - 1) * len(trained)
         with Trainings(config, self.splits, total) as trainings:
@@ -159,8 +159,8 @@ class Comparison:
             planned = self.plan(variant, seed)
             done = planned.folder / "test.json"
             if not done.exists():
-                accuracy = answer_split(planned, self.splits)
-                write_json(done, {"accuracy": accuracy})
+                tally = answer_split(planned, self.splits)
+                write_json(done, as_json(tally))
         first = self.plan(variant, 0).folder
         done = first / "cost.json"
         if spec.build and not done.exists():

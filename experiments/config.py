@@ -155,6 +155,9 @@ class TrainConfig:
             line, or stay.
         weight_decay: Weight decay.
         clip: Largest norm of the gradient; 0 switches clipping off.
+        init: Folder of a trained run whose weights a training begins with, as
+            far as the model has them; empty: fresh weights. So RN on some of
+            the pairs may begin as RN on all.
         val_every: Steps between looks at the validation split. The weights
             best there are kept, and a stopped run goes on from its last look.
         accelerator: Lightning's accelerator: `cpu`, `gpu` or `auto`.
@@ -171,6 +174,7 @@ class TrainConfig:
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     weight_decay: float = 1e-4
     clip: float = 5.0
+    init: str = ""
     val_every: int = 200
     accelerator: str = "cpu"
     precision: str = "32-true"

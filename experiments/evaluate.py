@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tabulate import tabulate
 
+from datasets.clevr.families import load_families
 from datasets.clevr.vocabulary import ANSWERS, QUESTION_TYPES
 from experiments import processes
 from experiments.accuracy import EVALUATION_BATCH, Tally, evaluate
@@ -32,6 +34,7 @@ class EvaluateConfig:
         split: The split to answer.
         stores: Folder with other stores to answer, as of real CLEVR; empty
             means the run's own data.
+        families: Whether to print the accuracy in each question family too.
         threads: CPU threads; 0 leaves it to torch (all cores).
         data_root: Folder where generated data is kept and found again.
     """
@@ -39,6 +42,7 @@ class EvaluateConfig:
     run: str
     split: str = "test"
     stores: str | None = None
+    families: bool = False
     threads: int = 0
     data_root: str = "data"
 
@@ -49,18 +53,13 @@ class EvaluateConfig:
             )
 
 
-def answer_split(
-    planned: Run, splits: Splits, split: str = "test"
-) -> dict[str, float]:
-    """Accuracy of a run's best weights on a split.
+def answer_split(planned: Run, splits: Splits, split: str = "test") -> Tally:
+    """Count the right answers of a run's best weights on a split.
 
     Args:
         planned: The run; trained, unless its model is not a trained one.
         splits: The data.
         split: ``"train"``, ``"val"`` or ``"test"``.
-
-    Returns:
-        Accuracy under ``"all"`` and each category that was asked.
     """
     batches = splits.loader(split, EVALUATION_BATCH)
     if MODELS[planned.model].build is None:
@@ -71,14 +70,20 @@ def answer_split(
     return evaluate(model, batches, device)
 
 
-def _most_frequent(splits: Splits, batches: Iterable[Any]) -> dict[str, float]:
+def _most_frequent(splits: Splits, batches: Iterable[Any]) -> Tally:
     model = MostFrequentAnswer(len(QUESTION_TYPES), len(ANSWERS))
     model.fit(*splits.types_and_answers("train"))
     tally = Tally()
     for batch in batches:
         answers = model(batch.question_type)
-        tally.add(answers, batch.y, batch.question_type)
-    return tally.accuracy()
+        tally.add(answers, batch)
+    return tally
+
+
+def as_json(tally: Tally) -> dict[str, Any]:
+    """The figures as a run's folder holds them."""
+    families = {str(i): value for i, value in tally.by_family().items()}
+    return {"accuracy": tally.accuracy(), "families": families}
 
 
 def main(argv: list[str]) -> None:
@@ -95,7 +100,15 @@ def main(argv: list[str]) -> None:
         planned.data.stores = config.stores
     device = processes.device(planned.train.accelerator)
     splits = Splits(planned.data, config.data_root, device)
-    accuracy = answer_split(planned, splits, config.split)
+    tally = answer_split(planned, splits, config.split)
+    if config.families:
+        known = load_families()
+        rows = [
+            [i, known[i].group, f"{100 * value:.2f} %"]
+            for i, value in tally.by_family().items()
+        ]
+        print(tabulate(rows, ["family", "group", "accuracy"]), end="\n\n")
+    accuracy = tally.accuracy()
     for category, value in accuracy.items():
         print(f"{category:18} {100 * value:6.2f} %")
     stored = planned.folder / "test.json"

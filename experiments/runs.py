@@ -51,6 +51,10 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} does not hold JSON: {error}") from None
 
 
+#: Weights of a run without the rest of its checkpoint.
+EXPORTED = "model.safetensors"
+
+
 class Run:
     """One model trained with one seed.
 
@@ -137,8 +141,9 @@ class Run:
         if not path.exists():
             write_json(path, {"settings": self.settings, **provenance()})
             return
-        found = _flat(read_json(path)["settings"])
-        wanted = _flat(self.settings)
+        # What is newer than the run has its default there.
+        found = _flat(Run.read(self.folder)._all_settings())
+        wanted = _flat(self._all_settings())
         for key in wanted:
             if key in ("sizes.depths", "sizes.shares"):
                 continue  # say which other runs there are
@@ -148,6 +153,13 @@ class Run:
                     f"and is now asked for with {wanted[key]}: give the "
                     f"comparison another `--name`, or delete that folder"
                 )
+
+    def _all_settings(self) -> dict[str, Any]:
+        return self.settings | {
+            "data": asdict(self.data),
+            "sizes": asdict(self.sizes),
+            "train": asdict(self.train),
+        }
 
     def build(self) -> nn.Module:
         """Make the model, with fresh weights."""
@@ -168,8 +180,15 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The weights that were best on validation."""
-        return self.folder / "checkpoints" / "best.ckpt"
+        """The weights that were best on validation.
+
+        Those of the training itself, or else those that were exported.
+        """
+        trained = self.folder / "checkpoints" / "best.ckpt"
+        exported = self.folder / EXPORTED
+        return (
+            exported if exported.exists() and not trained.exists() else trained
+        )
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

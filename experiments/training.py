@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -82,7 +83,7 @@ class Task(L.LightningModule):
         out = logits(self.model, batch)
         loss = F.cross_entropy(out, batch.y)
         self.log("val/loss", loss, batch_size=batch.y.numel())
-        self.tally.add(out.argmax(-1), batch.y, batch.question_type)
+        self.tally.add(out.argmax(-1), batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log accuracy overall and by category."""
@@ -305,11 +306,17 @@ def load_weights(model: nn.Module, checkpoint: Path) -> None:
             f"no checkpoint {checkpoint}: has the run been trained?"
         )
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        prefix = "model."
-        weights = {
-            k.removeprefix(prefix): v for k, v in state["state_dict"].items()
-        }
+        if checkpoint.suffix == ".safetensors":
+            weights = load_file(checkpoint)
+        else:
+            state = torch.load(
+                checkpoint, map_location="cpu", weights_only=True
+            )
+            prefix = "model."
+            weights = {
+                k.removeprefix(prefix): v
+                for k, v in state["state_dict"].items()
+            }
     # torch raises whatever the damage leads to.
     except Exception as error:
         raise ValueError(

@@ -5,10 +5,12 @@ import os
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any, Self
 
 import lightning as L
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from datasets.loader import QuestionLoader
@@ -19,7 +21,7 @@ from experiments.data import Splits
 from experiments.evaluate import answer_split
 from experiments.models import MODELS, label
 from experiments.runs import Run, write_json
-from experiments.training import train
+from experiments.training import load_weights, train
 
 
 class Trainings:
@@ -123,8 +125,11 @@ def train_run(
     """
     start = time.perf_counter()
     L.seed_everything(run.seed, workers=True, verbose=False)
+    model = run.build()
+    if run.train.init:
+        take_over(model, Path(run.train.init))
     train(
-        run.build(),
+        model,
         stages(run.train, splits, run.seed),
         splits.loader("val", EVALUATION_BATCH),
         run.train,
@@ -133,7 +138,7 @@ def train_run(
         name,
         position,
     )
-    accuracy = answer_split(run, splits, "val")
+    accuracy = answer_split(run, splits, "val").accuracy()
     seconds = round(time.perf_counter() - start, 1)
     if processes.is_first():
         write_json(
@@ -141,6 +146,33 @@ def train_run(
         )
     processes.wait()
     return accuracy["all"], seconds
+
+
+def take_over(model: nn.Module, folder: Path) -> None:
+    """Let a model begin with the weights of a trained run.
+
+    Args:
+        model: The model; what the run's does not have stays as it is.
+        folder: The run's folder.
+
+    Raises:
+        FileNotFoundError: If the folder is not a trained run's.
+        ValueError: If the model lacks a weight of the run's, or has it in
+            another shape.
+    """
+    planned = Run.read(folder)
+    source = planned.build()
+    load_weights(source, planned.checkpoint)
+    own = model.state_dict()
+    for name, value in source.state_dict().items():
+        if name not in own or own[name].shape != value.shape:
+            found = list(own[name].shape) if name in own else "no such weight"
+            raise ValueError(
+                f"`train.init` is {str(folder)!r}, whose {name} has shape "
+                f"{list(value.shape)}; this model has {found}: expected a run "
+                f"with the same sizes"
+            )
+    model.load_state_dict({**own, **source.state_dict()})
 
 
 def stages(

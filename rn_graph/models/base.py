@@ -8,7 +8,7 @@ from torch_geometric.nn import MLP
 from torch_geometric.nn.inits import reset
 
 from rn_graph.batching import question_rows
-from rn_graph.checks import check_features, check_questions
+from rn_graph.checks import check_channels, check_features, check_questions
 
 
 class SceneModel(nn.Module):
@@ -42,6 +42,11 @@ class SceneModel(nn.Module):
         question_in_readout: bool = True,
     ) -> None:
         super().__init__()
+        check_channels("out_channels", out_channels)
+        if question_channels is not None:
+            check_channels("question_channels", question_channels)
+        for width in readout_channels:
+            check_channels("readout_channels", width)
         self.question_channels = question_channels
         self.question_in_readout = (
             question_in_readout and question_channels is not None

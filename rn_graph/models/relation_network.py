@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rn_graph.checks import checks_enabled
+from rn_graph.checks import check_channels, checks_enabled
 from rn_graph.conv import RNConv
 from rn_graph.models.base import SceneModel, per_question
 
@@ -54,6 +54,12 @@ class RelationNetwork(SceneModel):
         question_in_readout: bool = False,
         **kwargs: Any,
     ) -> None:
+        if pairs is not None and not isinstance(pairs, nn.Module):
+            raise TypeError(
+                f"`pairs` is {pairs!r}, expected None or a module of "
+                f"rn_graph.pairs, as in KNNPairs(k=4)"
+            )
+        check_channels("hidden_channels", hidden_channels)
         super().__init__(
             hidden_channels,
             out_channels,

@@ -2,9 +2,11 @@ import json
 import shutil
 
 import pytest
+import torch
 import yaml
 
 from experiments import compare, evaluate, report
+from experiments.ask import load_model
 from experiments.config import CompareConfig, ModelConfig, TrainConfig
 from experiments.models import Plan, label
 from experiments.results import ACCURACIES, band, read_results
@@ -188,6 +190,31 @@ def test_a_reference_without_choices_is_needed(smoke, roots, tmp_path):
                     *("--reference", name, "--models", "deep_sets"),
                 ]
             )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_begins_with_the_weights_of_a_run(smoke, roots, tmp_path):
+    init = smoke / "rn/seed-0"
+    options = [
+        *("smoke", "--runs", str(tmp_path), *data(roots), "--seeds", "1"),
+        *("--models", "rn_attention", "--train.init", str(init)),
+    ]
+    # With next to no learning, what is trained is what it began with.
+    compare.main([*options, "--train.learning_rate", "1e-12"])
+    given = load_model(init)[1].state_dict()
+    run = tmp_path / "smoke/rn_attention-share-0.35/seed-0"
+    found = load_model(run)[1].state_dict()
+    assert any(
+        name.startswith("model.pairs") for name in set(found) - set(given)
+    )
+    for name, value in given.items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=1e-9)
+
+    wide = ["--name", "wide", "--model.hidden_channels", "24"]
+    with pytest.raises(
+        ValueError, match=r"`train.init` is .* has shape .*this"
+    ):
+        compare.main([*options, *wide])
 
 
 def test_labels():

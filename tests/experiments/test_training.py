@@ -179,7 +179,7 @@ def test_the_best_weights_are_those_of_the_best_look(splits, sizes, tmp_path):
     assert steps == [8, 16, 24, 32, 40]
     model = MODELS["rn"].build(Plan(sizes, splits.in_channels, 12))
     load_weights(model, best)
-    again = evaluate(model, splits.loader("val", 16))["all"]
+    again = evaluate(model, splits.loader("val", 16)).accuracy()["all"]
     assert again == pytest.approx(max(accuracy))
 
 

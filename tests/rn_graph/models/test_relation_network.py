@@ -128,3 +128,18 @@ def test_bad_input(change, error, text):
     }
     with pytest.raises(error, match=text):
         model(**{**data, **change})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"out_channels": 0}, ValueError, "`out_channels` is 0"),
+        ({"question_channels": 1.5}, TypeError, "`question_channels` is 1"),
+        ({"hidden_channels": "8"}, TypeError, "`hidden_channels` is '8'"),
+        ({"readout_channels": [8, 0]}, ValueError, "`readout_channels` is 0"),
+        ({"pairs": 4}, TypeError, "`pairs` is 4, expected None or a module"),
+    ],
+)
+def test_bad_arguments(arguments, error, text):
+    with pytest.raises(error, match=text):
+        RelationNetwork(**{"in_channels": F, "out_channels": OUT, **arguments})

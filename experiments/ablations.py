@@ -1,0 +1,242 @@
+"""Train one model under many recipes, from one file; what mattered, and how.
+
+``python -m experiments.ablations recipe``
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import matplotlib.pyplot as plt
+import yaml
+from tabulate import tabulate
+
+from experiments.cli import parse, run
+from experiments.compare import Comparison, Variant
+from experiments.config import (
+    PRESETS,
+    CompareConfig,
+    check_folder_name,
+    from_dict,
+    preset_path,
+)
+from experiments.report import insert
+from experiments.results import ACCURACIES, read_curve
+from experiments.runs import Run, read_json, write
+from experiments.stats import interval
+from experiments.trainings import Trainings
+
+PROG = "python -m experiments.ablations"
+HELP = """Train one model under many recipes, one after another, and tabulate
+how well each does on validation. FILE is a YAML file, or the name of one in
+experiments/presets/ablations. It names a preset of experiments.compare
+(`base`), what is changed in all recipes (`settings`), and in each
+(`recipes`). The test split is not looked at. What is done is kept: the same
+command after an interruption goes on where it stopped, and recipes that are
+added to the file join the others."""
+_KEYS = ("name", "base", "model", "seeds", "settings", "recipes")
+
+
+@dataclass
+class AblationsConfig:
+    """Train one model under many recipes.
+
+    Args:
+        file: YAML file of the recipes.
+        runs: Folder of all results.
+        data_root: Folder where generated data is kept and found again.
+        readme: Markdown file to put the table into, between the lines
+            `<!-- results:NAME -->` and `<!-- /results:NAME -->`.
+    """
+
+    file: str
+    runs: str = "runs"
+    data_root: str = "data"
+    readme: str | None = None
+
+
+@dataclass
+class Recipes:
+    """What a file of recipes says.
+
+    Args:
+        name: Name of the results folder.
+        base: Preset, or file, that all recipes start from.
+        recipes: What each changes in it, by its name: settings by their keys,
+            as in ``train.learning_rate``. The first is what the others are
+            compared with.
+        model: The model to train.
+        seeds: How many seeds each recipe is trained with.
+        settings: What is changed for all of them.
+    """
+
+    name: str
+    base: str
+    recipes: dict[str, dict[str, Any]]
+    model: str = "rn"
+    seeds: int = 1
+    settings: dict[str, Any] | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "Recipes":
+        """Read a file.
+
+        Raises:
+            ValueError: For unknown keys, or without recipes.
+        """
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict) or not values.get("recipes"):
+            raise ValueError(f"{path} has no `recipes`")
+        for key in values:
+            if key not in _KEYS:
+                raise ValueError(
+                    f"{path} has the key {key!r}, expected some of "
+                    f"{', '.join(_KEYS)}"
+                )
+        for key in ("name", "base"):
+            if key not in values:
+                raise ValueError(f"{path} has no `{key}`")
+        check_folder_name(values["name"])
+        for name in values["recipes"]:
+            check_folder_name(name)
+        return cls(**values)
+
+    def configs(self, runs: str, data_root: str) -> dict[str, CompareConfig]:
+        """A comparison of a single model for each recipe.
+
+        Raises:
+            ValueError: For a setting that there is not, or a bad value.
+        """
+        text = preset_path(self.base).read_text(encoding="utf-8")
+        base = yaml.safe_load(text)
+        out = {}
+        for name, changes in self.recipes.items():
+            values = copy.deepcopy(base)
+            for key, value in {
+                **(self.settings or {}),
+                **(changes or {}),
+                "name": name,
+                "models": [self.model],
+                "reference": self.model,
+                "seeds": self.seeds,
+                "runs": str(Path(runs) / self.name),
+                "data_root": data_root,
+            }.items():
+                _set(values, key, value)
+            try:
+                out[name] = from_dict(CompareConfig, values)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"recipe {name!r}: {error}") from None
+        return out
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    values[last] = value
+
+
+def find_file(name: str) -> Path:
+    """Find a file of recipes by its name or path.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    named = PRESETS / "ablations" / f"{name}.yaml"
+    path = named if named.is_file() else Path(name)
+    if not path.is_file():
+        known = sorted(p.stem for p in named.parent.glob("*.yaml"))
+        raise FileNotFoundError(
+            f"no file {name!r}: expected one of {', '.join(known)}, or the "
+            f"path of a YAML file"
+        )
+    return path
+
+
+def train_all(
+    recipes: Recipes, configs: Mapping[str, CompareConfig]
+) -> dict[str, list[Run]]:
+    """Train what is not trained yet; the runs of each recipe."""
+    done: dict[str, list[Run]] = {}
+    for number, (name, config) in enumerate(configs.items(), start=1):
+        print(f"Recipe {number} of {len(configs)}: {name}", flush=True)
+        comparison = Comparison(config)
+        depth = comparison.depths(recipes.model)[0]
+        share = comparison.shares(recipes.model)[0]
+        variant = Variant(recipes.model, share, depth)
+        runs = [comparison.plan(variant, s) for s in range(recipes.seeds)]
+        with Trainings(config, comparison.splits, len(runs)) as trainings:
+            trainings.run(runs)
+        done[name] = runs
+    return done
+
+
+def table(done: Mapping[str, list[Run]]) -> str:
+    """Validation accuracy of each recipe, in Markdown."""
+    rows = []
+    first: float | None = None
+    for name, runs in done.items():
+        found = [read_json(r.folder / "val.json") for r in runs]
+        values = [100 * f["accuracy"]["all"] for f in found]
+        mean, half = fmean(values), interval(values)
+        first = mean if first is None else first
+        rows.append(
+            [
+                name,
+                f"{mean:.1f}" + (f" ± {half:.1f}" if half == half else ""),
+                f"{mean - first:+.1f}" if rows else "",
+                *(
+                    f"{100 * fmean(f['accuracy'][c] for f in found):.1f}"
+                    for c in ACCURACIES[1:]
+                    if c in found[0]["accuracy"]
+                ),
+                f"{fmean(f['seconds'] for f in found) / 60:.1f}",
+            ]
+        )
+    asked = [c for c in ACCURACIES[1:] if c in found[0]["accuracy"]]
+    header = ["recipe", "validation", "difference", *asked, "minutes"]
+    align = ("left", *["right"] * (len(header) - 1))
+    return tabulate(
+        rows, header, "github", disable_numparse=True, colalign=align
+    )
+
+
+def draw(done: Mapping[str, list[Run]], path: Path) -> None:
+    """Draw the learning curves."""
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for name, runs in done.items():
+        curves = [read_curve(r.folder) for r in runs]
+        steps = curves[0][0]
+        mean = [
+            100 * fmean(v) for v in zip(*(c[1] for c in curves), strict=True)
+        ]
+        axes.plot(steps, mean, marker="o", ms=3, label=name)
+    axes.set(xlabel="step", ylabel="validation accuracy, %")
+    axes.legend(fontsize="small")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def main(argv: list[str]) -> None:
+    """Train, tabulate, draw."""
+    if argv and not argv[0].startswith("-"):
+        argv = ["--file", *argv]
+    config = parse(AblationsConfig, argv, PROG, HELP)
+    recipes = Recipes.read(find_file(config.file))
+    done = train_all(recipes, recipes.configs(config.runs, config.data_root))
+    text = table(done)
+    folder = Path(config.runs) / recipes.name
+    write(folder / "table.md", text + "\n")
+    draw(done, folder / "learning_curves.png")
+    print(f"\n{text}\n\n{folder / 'table.md'}")
+    if config.readme:
+        insert(Path(config.readme), recipes.name, text)
+
+
+if __name__ == "__main__":
+    run(main)

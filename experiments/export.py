@@ -1,0 +1,164 @@
+"""Write a run's weights down without the rest, with a model card.
+
+``python -m experiments.export RUN_FOLDER --out FOLDER``
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors.torch import save_file
+from tabulate import tabulate
+from torch import nn
+
+from datasets.clevr.families import load_families
+from experiments.ask import load_model
+from experiments.cli import parse, run
+from experiments.data import SPLITS
+from experiments.models import label
+from experiments.results import ACCURACIES
+from experiments.runs import EXPORTED, Run, read_json, write
+
+PROG = "python -m experiments.export"
+HELP = """Write a trained run's best weights as safetensors, with a model card
+made of the run's own settings and figures. The folder can then be given to
+experiments.ask and experiments.evaluate as a run."""
+#: What of a run's folder goes along.
+_FIGURES = ("run.json", "val.json", "test.json")
+
+
+@dataclass
+class ExportConfig:
+    """Write a run's weights as safetensors, with a model card.
+
+    Args:
+        run: Folder of a trained run, as in `runs/quick/rn/seed-0`, with its
+            test figures.
+        out: Folder to write to, made if it is not there.
+    """
+
+    run: str
+    out: str
+
+
+def figures(test: dict[str, Any]) -> str:
+    """Test accuracy overall and by category, in Markdown."""
+    found = test["accuracy"]
+    return tabulate(
+        [[f"{100 * found[c]:.2f}" for c in ACCURACIES if c in found]],
+        [c for c in ACCURACIES if c in found],
+        "github",
+        disable_numparse=True,
+    )
+
+
+def families(test: dict[str, Any]) -> str:
+    """Test accuracy by group of families: mean, worst and best family."""
+    groups: dict[str, list[float]] = {}
+    known = load_families()
+    for index, value in test.get("families", {}).items():
+        groups.setdefault(known[int(index)].group, []).append(100 * value)
+    rows = [
+        [
+            group,
+            len(values),
+            f"{sum(values) / len(values):.1f}",
+            f"{min(values):.1f}",
+            f"{max(values):.1f}",
+        ]
+        for group, values in groups.items()
+    ]
+    header = ["group", "families", "mean", "worst family", "best family"]
+    return tabulate(rows, header, "github", disable_numparse=True)
+
+
+def card(planned: Run, model: nn.Module, out: Path) -> str:
+    """The model card of a run, in Markdown."""
+    about = read_json(planned.folder / "run.json")
+    test = read_json(planned.folder / "test.json")
+    name = label(planned.model, planned.share, planned.depth)
+    parameters = sum(p.numel() for p in model.parameters())
+    data = planned.settings["data"]
+    if planned.data.stores is None:
+        scenes = ", ".join(f"{data[s]:,} {s}" for s in SPLITS)
+        source = f"generated scenes ({scenes}), seed {data['seed']}"
+    else:
+        source = f"the stores of `{planned.data.stores}`"
+    recipe = yaml.safe_dump(
+        {key: planned.settings[key] for key in ("sizes", "train")},
+        sort_keys=False,
+    )
+    machine = about["machine"]
+    return f"""# {name}
+
+It answers CLEVR's questions about state descriptions: a scene's objects with
+colour, shape, size, material and place, not its picture.
+
+## Use
+
+```
+python -m experiments.ask "What color is the large cube?" --run {out}
+python -m experiments.evaluate {out}
+```
+
+## Figures
+
+Test accuracy in percent, in all and by category:
+
+{figures(test)}
+
+By group of question families:
+
+{families(test)}
+
+## Data and recipe
+
+- Data: {source}.
+- Model: {name}, {parameters:,} parameters, seed {planned.seed}; the weights are
+  those best on validation.
+- Made at commit {about["commit"]} on {machine["threads"]} threads of
+  {machine["cpu"]}.
+
+```yaml
+{recipe}```
+
+## Limits
+
+- It knows CLEVR's words, attributes and questions only. An unknown word is
+  refused; a question that asks for the impossible ("the red cube", where there
+  are two) is answered all the same.
+- Where the data is generated, figures are those of generated questions. They
+  follow the release's rules and statistics, but are not the released ones.
+- Its probabilities were not calibrated.
+"""
+
+
+def export(planned: Run, model: nn.Module, out: Path) -> None:
+    """Write weights, settings, figures and the card into a folder."""
+    text = card(planned, model, out)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in _FIGURES:
+        if out.resolve() != planned.folder.resolve():
+            shutil.copyfile(planned.folder / name, out / name)
+    partial = out / f".{EXPORTED}.partial"
+    save_file(model.state_dict(), partial)
+    partial.replace(out / EXPORTED)
+    write(out / "README.md", text)
+
+
+def main(argv: list[str]) -> None:
+    """Export."""
+    if argv and not argv[0].startswith("-"):
+        argv = ["--run", *argv]
+    config = parse(ExportConfig, argv, PROG, HELP)
+    planned, model = load_model(Path(config.run))
+    out = Path(config.out)
+    export(planned, model, out)
+    size = (out / EXPORTED).stat().st_size / 1e6
+    print(f"{out / EXPORTED}: {size:.1f} MB, and {out / 'README.md'}")
+
+
+if __name__ == "__main__":
+    run(main)
