@@ -177,7 +177,7 @@ def train_all(
 
 def table(done: Mapping[str, list[Run]]) -> str:
     """Validation accuracy of each recipe, in Markdown."""
-    rows = []
+    rows: list[list[str]] = []
     first: float | None = None
     for name, runs in done.items():
         found = [read_json(r.folder / "val.json") for r in runs]

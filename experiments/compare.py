@@ -25,9 +25,10 @@ PROG = "python -m experiments.compare"
 HELP = """Train models side by side on CLEVR scenes, with the same objects,
 question encoder, optimiser, schedule, steps and seeds, and tabulate accuracy
 and cost. PRESET is smoke (seconds), quick (minutes), medium (every model; half
-an hour) or a YAML file of the keys below; options after it change single keys,
-as in "quick --seeds 1 --models rn,gcn --train.steps 500". What is done is
-kept: the same command after an interruption goes on where it stopped."""
+an hour), full (700,000 questions; an hour a model) or a YAML file of the keys
+below; options after it change single keys, as in "quick --seeds 1 --models
+rn,gcn --train.steps 500". What is done is kept: the same command after an
+interruption goes on where it stopped."""
 
 
 class Variant(NamedTuple):
@@ -112,6 +113,8 @@ class Comparison:
         if (
             build is None
             or not spec.matched
+            # Weights that are taken over bring their width along.
+            or self.config.train.init
             or variant.model == self.config.reference
         ):
             return plan

@@ -157,7 +157,8 @@ class TrainConfig:
         clip: Largest norm of the gradient; 0 switches clipping off.
         init: Folder of a trained run whose weights a training begins with, as
             far as the model has them; empty: fresh weights. So RN on some of
-            the pairs may begin as RN on all.
+            the pairs may begin as RN on all. Widths are then all
+            `model.hidden_channels`, not matched by parameters.
         val_every: Steps between looks at the validation split. The weights
             best there are kept, and a stopped run goes on from its last look.
         accelerator: Lightning's accelerator: `cpu`, `gpu` or `auto`.
