@@ -5,7 +5,7 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -37,7 +37,6 @@ experiments/presets/ablations. It names a preset of experiments.compare
 (`recipes`). The test split is not looked at. What is done is kept: the same
 command after an interruption goes on where it stopped, and recipes that are
 added to the file join the others."""
-_KEYS = ("name", "base", "model", "seeds", "settings", "recipes")
 
 
 @dataclass
@@ -90,11 +89,12 @@ class Recipes:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict) or not values.get("recipes"):
             raise ValueError(f"{path} has no `recipes`")
+        known = [f.name for f in fields(cls)]
         for key in values:
-            if key not in _KEYS:
+            if key not in known:
                 raise ValueError(
                     f"{path} has the key {key!r}, expected some of "
-                    f"{', '.join(_KEYS)}"
+                    f"{', '.join(known)}"
                 )
         for key in ("name", "base"):
             if key not in values:
@@ -146,15 +146,7 @@ def find_file(name: str) -> Path:
     Raises:
         FileNotFoundError: If there is none.
     """
-    named = PRESETS / "ablations" / f"{name}.yaml"
-    path = named if named.is_file() else Path(name)
-    if not path.is_file():
-        known = sorted(p.stem for p in named.parent.glob("*.yaml"))
-        raise FileNotFoundError(
-            f"no file {name!r}: expected one of {', '.join(known)}, or the "
-            f"path of a YAML file"
-        )
-    return path
+    return preset_path(name, PRESETS / "ablations")
 
 
 def train_all(
@@ -177,10 +169,16 @@ def train_all(
 
 def table(done: Mapping[str, list[Run]]) -> str:
     """Validation accuracy of each recipe, in Markdown."""
+    results = {
+        name: [read_json(r.folder / "val.json") for r in runs]
+        for name, runs in done.items()
+    }
+    # All recipes are validated on the same questions.
+    seen = next(iter(results.values()))[0]["accuracy"]
+    asked = [c for c in ACCURACIES[1:] if c in seen]
     rows: list[list[str]] = []
     first: float | None = None
-    for name, runs in done.items():
-        found = [read_json(r.folder / "val.json") for r in runs]
+    for name, found in results.items():
         values = [100 * f["accuracy"]["all"] for f in found]
         mean, half = fmean(values), interval(values)
         first = mean if first is None else first
@@ -191,13 +189,11 @@ def table(done: Mapping[str, list[Run]]) -> str:
                 f"{mean - first:+.1f}" if rows else "",
                 *(
                     f"{100 * fmean(f['accuracy'][c] for f in found):.1f}"
-                    for c in ACCURACIES[1:]
-                    if c in found[0]["accuracy"]
+                    for c in asked
                 ),
                 f"{fmean(f['seconds'] for f in found) / 60:.1f}",
             ]
         )
-    asked = [c for c in ACCURACIES[1:] if c in found[0]["accuracy"]]
     header = ["recipe", "validation", "difference", *asked, "minutes"]
     align = ("left", *["right"] * (len(header) - 1))
     return tabulate(

@@ -296,18 +296,18 @@ def to_yaml(config: CompareConfig) -> str:
     return yaml.safe_dump(values, sort_keys=False)
 
 
-def preset_path(preset: str) -> Path:
+def preset_path(preset: str, folder: Path = PRESETS) -> Path:
     """Find a preset by its name, or a YAML file by its path.
 
     Raises:
         FileNotFoundError: If there is no such preset or file.
     """
-    named = PRESETS / f"{preset}.yaml"
+    named = folder / f"{preset}.yaml"
     if named.is_file():
         return named
     if Path(preset).is_file():
         return Path(preset)
-    names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
     raise FileNotFoundError(
         f"no preset {preset!r}: expected one of {', '.join(names)}, or the "
         f"path of a YAML file"
