@@ -67,6 +67,8 @@ class ModelConfig:
         question_layer: Layer of RN's g, from 0, that the question enters at.
             Questions of a scene share the layers before, where a batch holds
             several (`train.whole_scenes`).
+        object_layers: Layers of an MLP that shows each object the question
+            before any model sums over pairs or passes messages; 0: none.
         readout_channels: Widths of the readout f's hidden layers.
         dropout: Dropout in the readout f.
         depths: Depths to try for each GNN. With more than one, the first
@@ -81,6 +83,7 @@ class ModelConfig:
     hidden_channels: int = 64
     num_layers: int = 4
     question_layer: int = 0
+    object_layers: int = 0
     readout_channels: list[int] = field(default_factory=lambda: [128])
     dropout: float = 0.0
     depths: list[int] = field(default_factory=lambda: [2])
@@ -94,6 +97,7 @@ class ModelConfig:
             "num_layers",
         ):
             _at_least(f"model.{key}", getattr(self, key), 1)
+        _at_least("model.object_layers", self.object_layers, 0)
         if not 0 <= self.question_layer < self.num_layers:
             raise ValueError(
                 f"`model.question_layer` is {self.question_layer}, expected 0 "

@@ -98,6 +98,7 @@ def _relation_network(pairs: Callable[[Plan], nn.Module] | None) -> Build:
             hidden_channels=plan.hidden_channels,
             num_layers=plan.sizes.num_layers,
             question_layer=plan.sizes.question_layer,
+            object_layers=plan.sizes.object_layers,
             pairs=None if pairs is None else pairs(plan),
             # The paper's f is not given the question; every model's is here.
             question_in_readout=True,
@@ -131,6 +132,7 @@ def _gnn(conv: str, near: bool) -> Build:
             plan.in_channels,
             hidden_channels=plan.hidden_channels,
             num_layers=plan.depth or 1,
+            object_layers=plan.sizes.object_layers,
             pairs=near_pairs(plan) if near else None,
             deg=None
             if degrees is None

@@ -207,11 +207,12 @@ class OverEdges(nn.Module):
             batch: Scene of each object, ``[N]``, ascending; ``None``: one.
             edge_weight: Weight of each pair, ``[P]``, or ``None``.
         """
-        h = self.model.conv(
-            x, edge_index, question, batch, edge_weight=edge_weight
-        )
         count = 1 if batch is None else int(batch.max()) + 1 if len(x) else 0
         if question is not None:
             count = len(question)
-        row = h.new_zeros(len(h), dtype=torch.long) if batch is None else batch
+        row = x.new_zeros(len(x), dtype=torch.long) if batch is None else batch
+        x = self.model.objects(x, question, row)
+        h = self.model.conv(
+            x, edge_index, question, batch, edge_weight=edge_weight
+        )
         return self.model.read(self.model.pool(h, row, count), question)

@@ -169,6 +169,72 @@ def per_question(
     return x[node], row, None if pos is None else pos[node]
 
 
+class ObjectEncoder(nn.Module):
+    r"""Lets an object see the question before it meets the others.
+
+    .. math::
+        \mathbf{o}'_i = [\mathbf{o}_i ; \phi(\mathbf{o}_i, \mathbf{q})]
+
+    "Is this the red cube that is asked for?" is then found once an object,
+    and what follows has only to combine such findings.
+
+    Args:
+        in_channels: Width of an object.
+        question_channels: Width of a question; ``None``: no question.
+        hidden_channels: Width of :math:`\phi`'s layers.
+        num_layers: Layers of :math:`\phi`; ReLU follows each. With 0 the
+            objects stay as they are.
+
+    Attributes:
+        out_channels: Width of an object that has seen the question.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        question_channels: int | None,
+        hidden_channels: int,
+        num_layers: int,
+    ) -> None:
+        super().__init__()
+        if num_layers < 0:
+            raise ValueError(
+                f"`object_layers` is {num_layers}, expected 0 or more"
+            )
+        self.phi: nn.Module | None = None
+        self.out_channels = in_channels
+        if num_layers:
+            width = in_channels + (question_channels or 0)
+            self.phi = MLP(
+                [width, *[hidden_channels] * num_layers],
+                norm=None,
+                plain_last=False,
+            )
+            self.out_channels += hidden_channels
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        reset(self.phi)
+
+    def forward(
+        self, x: Tensor, question: Tensor | None, row: Tensor
+    ) -> Tensor:
+        """Encode objects.
+
+        Args:
+            x: Objects, ``[R, in_channels]``.
+            question: ``[Q, question_channels]``, or ``None``.
+            row: Question of each object, ``[R]``.
+
+        Returns:
+            ``[R, out_channels]``.
+        """
+        if self.phi is None:
+            return x
+        seen = self.phi(with_question(x, question, row))
+        return torch.cat([x, seen.to(x.dtype)], dim=-1)
+
+
 def with_question(x: Tensor, question: Tensor | None, row: Tensor) -> Tensor:
     """Join each row's object and question, ``[x_i ; q]``."""
     return x if question is None else torch.cat([x, question[row]], dim=-1)

@@ -20,7 +20,12 @@ from torch_geometric.utils import degree
 
 from rn_graph.batching import complete_edge_index
 from rn_graph.checks import check_index, checks_enabled
-from rn_graph.models.base import SceneModel, per_question, with_question
+from rn_graph.models.base import (
+    ObjectEncoder,
+    SceneModel,
+    per_question,
+    with_question,
+)
 
 HEADS = 4
 
@@ -111,6 +116,10 @@ class GNN(SceneModel):
         readout_dropout: Dropout before f's last layer. (default: ``0.0``)
         deg: For ``"pna"``: how many nodes of the training graphs have each
             in-degree, ``[D]``, see :func:`degree_histogram`.
+        object_layers: Layers of an MLP :math:`\phi` before them, as in
+            :class:`RelationNetwork`: :math:`[\mathbf{o}_i ;
+            \phi(\mathbf{o}_i, \mathbf{q})]` takes the object's place.
+            (default: ``0``)
 
     Raises:
         ValueError: For a layer that is not known, or PNA without ``deg``.
@@ -128,6 +137,7 @@ class GNN(SceneModel):
         readout_channels: Sequence[int] = (256, 256),
         readout_dropout: float = 0.0,
         deg: Tensor | None = None,
+        object_layers: int = 0,
     ) -> None:
         if conv not in CONVS:
             raise ValueError(
@@ -145,7 +155,10 @@ class GNN(SceneModel):
         self.hidden_channels = hidden_channels
         self.pairs = pairs
         self.in_channels = in_channels
-        width = in_channels + (question_channels or 0)
+        self.objects = ObjectEncoder(
+            in_channels, question_channels, hidden_channels, object_layers
+        )
+        width = self.objects.out_channels + (question_channels or 0)
         self.lin = Linear(width, hidden_channels)
         self.norms = nn.ModuleList(
             nn.LayerNorm(hidden_channels) for _ in range(num_layers)
@@ -165,6 +178,7 @@ class GNN(SceneModel):
         """Pass messages between the objects, ``[R, hidden_channels]``."""
         x, row, pos = per_question(x, batch, question_batch, pos)
         edge_index = _edges(self.pairs, x, pos, question, row)
+        x = self.objects(x, question, row)
         h: Tensor = self.lin(with_question(x, question, row))
         for norm, conv in zip(self.norms, self.convs, strict=True):
             h = h + conv(norm(h), edge_index).relu()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from rn_graph.checks import check_channels, checks_enabled
 from rn_graph.conv import RNConv
-from rn_graph.models.base import SceneModel, per_question
+from rn_graph.models.base import ObjectEncoder, SceneModel, per_question
 
 
 class RelationNetwork(SceneModel):
@@ -34,6 +34,11 @@ class RelationNetwork(SceneModel):
         readout_dropout: Dropout before f's last layer. (default: ``0.0``)
         question_in_readout: Whether f is given the question too; in the paper
             it is not. (default: ``False``)
+        object_layers: Layers of an MLP :math:`\phi` that shows each object
+            the question before the pairs do: g is then given
+            :math:`\mathbf{o}'_i = [\mathbf{o}_i ; \phi(\mathbf{o}_i,
+            \mathbf{q})]`. Each is run once an object, not once a pair. With
+            0, as in the paper, there is none. (default: ``0``)
         **kwargs: Further arguments of :class:`~rn_graph.RNConv`.
 
     Shapes:
@@ -52,6 +57,7 @@ class RelationNetwork(SceneModel):
         readout_channels: Sequence[int] = (256, 256),
         readout_dropout: float = 0.0,
         question_in_readout: bool = False,
+        object_layers: int = 0,
         **kwargs: Any,
     ) -> None:
         if pairs is not None and not isinstance(pairs, nn.Module):
@@ -69,8 +75,11 @@ class RelationNetwork(SceneModel):
             question_in_readout,
         )
         self.pairs = pairs
+        self.objects = ObjectEncoder(
+            in_channels, question_channels, hidden_channels, object_layers
+        )
         self.conv = RNConv(
-            in_channels,
+            self.objects.out_channels,
             hidden_channels,
             hidden_channels=hidden_channels,
             num_layers=num_layers,
@@ -87,14 +96,17 @@ class RelationNetwork(SceneModel):
         pos: Tensor | None,
     ) -> Tensor:
         """Sum g over each object's pairs, ``[R, hidden_channels]``."""
-        if self.pairs is None:
+        if self.pairs is None and self.objects.phi is None:
             out: Tensor = self.conv(
                 x, None, question, batch, question_batch=question_batch
             )
             return out
-        # A selection may depend on the question: one graph for each.
+        # What depends on the question needs one graph for each.
         x, row, pos = per_question(x, batch, question_batch, pos)
-        edge_index, weight = self.pairs(x, pos, question, row)
+        edge_index = weight = None
+        if self.pairs is not None:
+            edge_index, weight = self.pairs(x, pos, question, row)
+        x = self.objects(x, question, row)
         if question is not None and checks_enabled():
             # The layer counts the questions: leave out the last ones that
             # are about empty scenes.

@@ -199,7 +199,13 @@ def _blocked(
 
 
 def budget(keep_bytes: int | None) -> int:
-    """Bytes of activations to keep: as asked, or the default."""
+    """Bytes of activations to keep: as asked, or the default.
+
+    None without gradients. A ``Function`` cannot tell: what its inputs need
+    is the same under ``no_grad``.
+    """
+    if not torch.is_grad_enabled():
+        return 0
     return KEEP_BYTES if keep_bytes is None else keep_bytes
 
 

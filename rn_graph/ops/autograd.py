@@ -197,8 +197,10 @@ class BlockedSum(torch.autograd.Function):
         d_weight = None
         if weight is not None and ctx.needs_input_grad[4]:
             d_weight = torch.zeros_like(weight)
+        # Used up: a second pass through the same graph computes it again.
+        kept, ctx.kept = ctx.kept, []
         d_receiver, d_sender, d_late, *rest = _backward(
-            ctx.spec, grad, terms, tuple(parameters), ctx.kept, d_weight
+            ctx.spec, grad, terms, tuple(parameters), kept, d_weight
         )
         return None, d_receiver, d_sender, d_late, d_weight, *rest
 

@@ -5,6 +5,7 @@ goes, or computed again block by block, so memory does not grow with the
 number of pairs. Sums accumulate in at least float32.
 """
 
+import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,13 @@ import torch
 from torch import Tensor
 
 from rn_graph.ops.blocks import Block
-from rn_graph.ops.linear import linear, linear_relu, product
+
+_Buffers = dict[tuple[str, torch.dtype], Tensor]
+
+#: Largest buffer that a thread keeps: a block of half precision, widened.
+MAX_KEPT_BYTES = 8 * 2**20
+#: Most bytes of returned matrices that a thread keeps for later calls.
+MAX_RETURNED_BYTES = 64 * 2**20
 
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
@@ -83,34 +90,76 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
 class Workspace:
     """Matrices that are reused from block to block.
 
+    On a CPU each thread keeps them from call to call: memory that was handed
+    back to the system costs a tenth of the products to touch again.
+
     Args:
         like: A tensor of the device and type.
         rows: Rows of the largest block.
     """
 
+    _thread = threading.local()
+
     def __init__(self, like: Tensor, rows: int) -> None:
         self.like = like
         self.rows = rows
-        self.store: dict[tuple[str, int], Tensor] = {}
-        self.scratch: dict[int, Tensor] = {}
+        self.own: _Buffers = {}
+        self.kept: _Buffers = {}
+        self.returned: list[Tensor] = []
+        # Not for tensors of another kind, such as those that only have shapes.
+        if like.device.type == "cpu" and type(like) is Tensor:
+            thread = vars(self._thread)
+            self.kept = thread.setdefault("kept", self.kept)
+            self.returned = thread.setdefault("returned", self.returned)
 
-    def get(self, name: str, rows: int, width: int) -> Tensor:
+    def get(
+        self, name: str, rows: int, width: int, dtype: torch.dtype | None = None
+    ) -> Tensor:
         """A matrix ``[rows, width]`` that later calls of its name reuse."""
-        matrix = self.store.get((name, width))
-        if matrix is None:
-            matrix = self.like.new_empty(self.rows, width)
-            self.store[name, width] = matrix
-        return matrix[:rows]
+        key = name, dtype or self.like.dtype
+        size = rows * width
+        buffer = self.own.get(key, self.kept.get(key))
+        if buffer is None or buffer.numel() < size:
+            # What inference mode makes could not be written to outside of it.
+            with torch.inference_mode(False):
+                buffer = torch.empty(
+                    self.rows * width, dtype=key[1], device=self.like.device
+                )
+            # A single row of pairs may be larger than a block should be.
+            large = buffer.nbytes > MAX_KEPT_BYTES
+            (self.own if large else self.kept)[key] = buffer
+        return buffer[:size].view(rows, width)
+
+    def take(self, rows: int, width: int) -> Tensor:
+        """A matrix ``[rows, width]`` that is its taker's until given back."""
+        size = rows * width
+        fitting = [
+            b
+            for b in self.returned
+            if b.dtype == self.like.dtype and size <= b.numel() <= 2 * size
+        ]
+        if fitting:
+            buffer = min(fitting, key=Tensor.numel)
+            self.returned[:] = [b for b in self.returned if b is not buffer]
+        else:
+            buffer = self.like.new_empty(size)
+        return buffer[:size].view(rows, width)
+
+    def give_back(self, matrices: list[Tensor]) -> None:
+        """Let later calls take what nobody reads any more."""
+        for matrix in matrices:
+            whole = matrix.new_empty(0).set_(matrix.untyped_storage())
+            self.returned.append(whole)
+        self.returned.sort(key=lambda buffer: buffer.nbytes)
+        while sum(b.nbytes for b in self.returned) > MAX_RETURNED_BYTES:
+            del self.returned[0]
 
     def wide(self, h: Tensor) -> Tensor:
         """The same rows in the type to sum in, until the next call."""
         dtype = accumulation_dtype(h.dtype)
         if dtype == h.dtype:
             return h
-        width = h.size(1)
-        if width not in self.scratch:
-            self.scratch[width] = h.new_empty(self.rows, width, dtype=dtype)
-        return self.scratch[width][: h.size(0)].copy_(h)
+        return self.get("wide", h.size(0), h.size(1), dtype).copy_(h)
 
 
 def _first(
@@ -128,17 +177,20 @@ def _activations(
     layers: Layers,
     space: Workspace,
     keep: bool = False,
+    only_last: bool = False,
 ) -> list[Tensor]:
     """Compute every layer's output for a block's pairs.
 
     They are valid until the next call; to ``keep`` all but the first, they
-    are newly allocated.
+    are newly allocated. Where ``only_last`` matters, two matrices serve all
+    layers in turn, and all other outputs are overwritten.
     """
 
     def matrix(layer: int, rows: int, width: int) -> Tensor:
         if keep:
-            return terms.receiver.new_empty(rows, width)
-        return space.get(f"h{layer}", rows, width)
+            return space.take(rows, width)
+        name = layer % 2 if only_last else layer
+        return space.get(f"h{name}", rows, width)
 
     h = _first(block, terms, layers, space)
     outputs = [h]
@@ -153,15 +205,15 @@ def _activations(
             base = out
             if block.pairs != block.base_pairs:
                 base = space.get("base", block.base_pairs, weight.size(0))
-            base = linear(h, weight, bias, base)
+            torch.addmm(bias, h, weight.t(), out=base)
             h = out
             block.add_late(terms.late, base, h)
             if layers.is_active(layer):
                 h.relu_()
-        elif layers.is_active(layer):
-            h = linear_relu(h, weight, bias, out)
         else:
-            h = linear(h, weight, bias, out)
+            h = torch.addmm(bias, h, weight.t(), out=out)
+            if layers.is_active(layer):
+                h.relu_()
         outputs.append(h)
     return outputs
 
@@ -202,7 +254,9 @@ def forward(
             size = _bytes_to_keep(block, terms, layers)
             keep_bytes -= size
         keep = size > 0 and keep_bytes >= 0
-        outputs = _activations(block, terms, layers, space, keep)
+        outputs = _activations(
+            block, terms, layers, space, keep, only_last=not keep
+        )
         block.sum_to_rows(space.wide(outputs[-1]), out)
         if keep:
             kept.append(outputs[1:])
@@ -225,7 +279,10 @@ def backward(
     blocks: Sequence[Block],
     kept: list[list[Tensor]],
 ) -> Gradients:
-    """Gradients of the terms and layers, given that of the sums."""
+    """Gradients of the terms and layers, given that of the sums.
+
+    What was kept is used up: it must not be given again.
+    """
     dtype = accumulation_dtype(terms.receiver.dtype)
 
     def zeros(like: Tensor) -> Tensor:
@@ -247,6 +304,8 @@ def backward(
         else:
             outputs = _activations(block, terms, layers, space)
         _backward_block(grad, block, outputs, layers, total, space)
+        if number < len(kept):
+            space.give_back(kept[number])
     return total
 
 
@@ -276,9 +335,9 @@ def _backward_block(
             d_weight.addmm_(g.t(), below)
         else:
             d_weight += g.t() @ below
-        d_bias += space.wide(g).sum(0)
+        d_bias += g.sum(0)
         down = space.get(other, *below.shape)
-        g = product(g, layers.weights[layer - 1], down)
+        g = torch.mm(g, layers.weights[layer - 1], out=down)
         _threshold_backward(g, below, 0, grad_input=g)
         other = "grad a" if other == "grad b" else "grad b"
     block.sum_to_nodes(space.wide(g), total.receiver, total.sender)

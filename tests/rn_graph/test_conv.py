@@ -5,9 +5,12 @@ import io
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 from torch_geometric import EdgeIndex
@@ -510,9 +513,9 @@ print((peak() - before) / 1024)
 def test_what_is_kept_is_not_computed_again(monkeypatch):
     computed = []
 
-    def count(block, *rest):
+    def count(block, *rest, **options):
         computed.append(block.pairs)
-        return activations(block, *rest)
+        return activations(block, *rest, **options)
 
     activations = blocked._activations
     monkeypatch.setattr(blocked, "_activations", count)
@@ -524,13 +527,75 @@ def test_what_is_kept_is_not_computed_again(monkeypatch):
     for keep, again in (0, (900, 900)), (290, (630, 700)), (900, (0, 0)):
         torch.manual_seed(0)
         conv = RNConv(5, 8, 8, num_layers=3, keep_bytes=layers * keep)
-        for given, more in zip((None, edges), again, strict=True):
+        for form, more in zip((None, edges), again, strict=True):
             computed.clear()
-            conv(x, given).sum().backward()
+            conv(x, form).sum().backward()
             assert sum(computed) == 900 + more
         gradients.append(conv.g.lins[1].weight.grad)
     for other in gradients[1:]:
         torch.testing.assert_close(gradients[0], other)
+
+
+def test_without_gradients_nothing_is_kept(monkeypatch):
+    kept = []
+
+    def watch(*rest):
+        out, found = forward(*rest)
+        kept.append(len(found))
+        return out, found
+
+    forward = blocked.forward
+    monkeypatch.setattr(blocked, "forward", watch)
+    conv, x = RNConv(5, 8), torch.randn(6, 5)
+    edges = complete_edge_index(torch.zeros(6).long())
+    for form in (None, edges):
+        conv(x, form)
+        with torch.no_grad():
+            conv(x, form)
+        with torch.inference_mode():
+            conv(x, form)
+    assert kept == [1, 0, 0] * 2
+
+
+def _gradients(conv, x, *rest):
+    """Those of two passes, the second begun before the first one's backward."""
+    parameters = list(conv.parameters())
+    losses = [conv(k * x, *rest).square().sum() for k in (1, 2)]
+    found = [
+        torch.autograd.grad(loss, parameters, retain_graph=True)
+        for loss in losses
+    ]
+    again = torch.autograd.grad(losses[0], parameters)
+    torch.testing.assert_close(again, found[0])
+    return found
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    width=st.integers(1, 9),
+    listed=st.booleans(),
+    keep=st.sampled_from([0, 2_000, 10**9]),
+    seed=st.integers(0, 2**16),
+)
+def test_memory_that_is_used_again_is_nobody_elses(
+    sizes, width, listed, keep, seed
+):
+    # By now this thread has matrices of other sizes from other layers.
+    torch.manual_seed(seed)
+    batch = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    x = torch.randn(len(batch), 3).double()
+    conv = RNConv(3, width, width, num_layers=3, keep_bytes=keep).double()
+    inputs = x, complete_edge_index(batch) if listed else None, None, batch
+    with torch.inference_mode():
+        conv(*inputs)
+    slow = copy.deepcopy(conv)
+    slow.backend = "reference"
+    expected = _gradients(slow, x, None, None, batch)
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(_gradients, conv, *inputs) for _ in range(4)]
+    for found in [_gradients(conv, *inputs), *(job.result() for job in jobs)]:
+        torch.testing.assert_close(found, expected)
 
 
 def test_bytes_to_keep_must_be_some():

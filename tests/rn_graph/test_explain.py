@@ -50,8 +50,9 @@ def scene():
         {"norm": "layer_norm", "dropout": 0.5},
         {"pairs": KNNPairs(k=2)},
         {"pairs": AttentionPairs(4, 3, k=2)},
+        {"object_layers": 1},
     ],
-    ids=["plain", "mean", "readout", "norm", "knn", "attention"],
+    ids=["plain", "mean", "readout", "norm", "knn", "attention", "objects"],
 )
 @pytest.mark.parametrize("several", [False, True])
 def test_contributions_sum_to_the_score(options, several):
@@ -197,6 +198,15 @@ def test_attention_explainer_reads_learned_weights():
         x, edge_index, question=question, batch=batch, edge_weight=weight
     )
     torch.testing.assert_close(explanation.edge_mask, weight.detach())
+
+
+def test_given_all_edges_it_answers_as_the_network_does():
+    model, given = network(object_layers=2), scene()
+    expected = model(**given)
+    edges, _ = OverEdges(model).select(**given)
+    del given["pos"]
+    out = OverEdges(model)(edge_index=edges, **given)
+    torch.testing.assert_close(out, expected)
 
 
 @pytest.mark.parametrize("kind", ["RelationNetwork", "RN"])

@@ -44,6 +44,16 @@ def test_order_and_batching_change_nothing(conv, k, sizes, seed):
 @both
 def test_gradients_reach_every_parameter(conv, k):
     checks.check_gradients(make(conv, k))
+    checks.check_gradients(make(conv, k, object_layers=1))
+
+
+@few
+@given(checks.scene_sizes, seeds)
+def test_objects_that_have_seen_the_question(sizes, seed):
+    model = make("gcn", object_layers=2)
+    checks.check_shuffled_objects(model, sizes, seed)
+    checks.check_alone_as_in_a_batch(model, sizes, seed)
+    checks.check_several_questions(model, sizes, seed)
 
 
 @every

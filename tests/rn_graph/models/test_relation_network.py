@@ -12,6 +12,8 @@ KINDS = {
     "all pairs": {},
     "late question": {"question_layer": 1, "question_in_readout": True},
     "mean": {"aggr": "mean", "self_pairs": False},
+    "objects see the question": {"object_layers": 2},
+    "the nearest of them": {"object_layers": 1, "pairs": KNNPairs(k=3)},
     "norm": {"norm": "layer_norm"},
     "nearest": {"pairs": KNNPairs(k=3)},
     "learned": {"pairs": AttentionPairs(F, C, k=3)},
@@ -46,6 +48,7 @@ def test_no_scenes_and_no_questions(kind):
 def test_gradients_reach_every_parameter():
     checks.check_gradients(make({}))
     checks.check_gradients(make(KINDS["late question"]))
+    checks.check_gradients(make({"object_layers": 2}))
 
 
 def test_it_is_f_of_the_sum_of_g_over_pairs():
@@ -60,6 +63,30 @@ def test_it_is_f_of_the_sum_of_g_over_pairs():
                 h = (lin.weight @ h + lin.bias).relu()
             total = total + h
     torch.testing.assert_close(model(**data)[0], model.readout(total[None])[0])
+
+
+def test_objects_see_the_question_before_the_pairs():
+    model = make({"object_layers": 2})
+    plain = make({})
+    data = checks.scenes([3, 2], 0)
+    seen = []
+    for o, i in zip(data["x"], data["batch"], strict=True):
+        h = torch.cat([o, data["question"][i]])
+        for lin in model.objects.phi.lins:
+            h = (lin.weight @ h + lin.bias).relu()
+        seen.append(torch.cat([o, h]))
+    expected = torch.zeros(2, 12).double()
+    for a, i in zip(seen, data["batch"], strict=True):
+        for b, j in zip(seen, data["batch"], strict=True):
+            if i == j:
+                h = torch.cat([a, b, data["question"][i]])
+                for lin in model.conv.g.lins:
+                    h = (lin.weight @ h + lin.bias).relu()
+                expected[i] += h
+    torch.testing.assert_close(model(**data), model.readout(expected))
+    assert plain.objects(data["x"], None, None) is data["x"]
+    with pytest.raises(ValueError, match="`object_layers` is -1"):
+        RelationNetwork(F, OUT, object_layers=-1)
 
 
 def test_an_empty_scene_is_answered_from_the_empty_sum():
