@@ -32,7 +32,8 @@ class DataConfig:
         questions_per_scene: Questions about each generated scene.
         families: Question families to ask, by their groups' names or global
             indices (0 to 89); empty means all 90.
-        max_objects: Most objects of a generated scene.
+        min_objects: Fewest objects of a generated scene.
+        max_objects: Most of them; above 10 the floor grows.
         seed: Seed of the generator.
         features: How an object's attributes are coded.
         stores: Folder with `train.h5`, `val.h5` and `test.h5`; nothing is
@@ -44,6 +45,7 @@ class DataConfig:
     test: int = 1500
     questions_per_scene: int = 10
     families: list[int | str] = field(default_factory=list)
+    min_objects: int = 3
     max_objects: int = 10
     seed: int = 0
     features: Literal["onehot", "rgb", "ordinal"] = "onehot"
@@ -52,6 +54,8 @@ class DataConfig:
     def __post_init__(self) -> None:
         for split in ("train", "val", "test"):
             _at_least(f"data.{split}", getattr(self, split), 1)
+        _at_least("data.min_objects", self.min_objects, 1)
+        _at_least("data.max_objects", self.max_objects, self.min_objects)
 
 
 @dataclass
@@ -60,7 +64,9 @@ class ModelConfig:
 
     Args:
         embedding_channels: Width of a word's embedding.
-        question_channels: Width of the question encoder's LSTM.
+        question_channels: Width of a question, as its encoder gives it.
+        question_heads: Heads that read the words' states, in both directions;
+            0: the last state of one LSTM, as in the paper.
         hidden_channels: Width of the reference model's relation function g;
             the other models get the width that gives them as many parameters.
         num_layers: Layers of g.
@@ -80,6 +86,7 @@ class ModelConfig:
 
     embedding_channels: int = 32
     question_channels: int = 64
+    question_heads: int = 0
     hidden_channels: int = 64
     num_layers: int = 4
     question_layer: int = 0
@@ -98,6 +105,12 @@ class ModelConfig:
         ):
             _at_least(f"model.{key}", getattr(self, key), 1)
         _at_least("model.object_layers", self.object_layers, 0)
+        _at_least("model.question_heads", self.question_heads, 0)
+        if self.question_heads and self.question_channels % 2:
+            raise ValueError(
+                f"`model.question_channels` is {self.question_channels}, "
+                f"expected an even number with `model.question_heads`"
+            )
         if not 0 <= self.question_layer < self.num_layers:
             raise ValueError(
                 f"`model.question_layer` is {self.question_layer}, expected 0 "
@@ -151,6 +164,9 @@ class TrainConfig:
             questions.
         curriculum: Stages, before all questions are asked: it is learned much
             faster if the simplest come first.
+        augment: Rename the colours, materials and shapes of each training
+            scene anew every time, and mirror it, questions and answers alike:
+            answers then cannot be learned by heart.
         optimizer: AdamW; or Muon for the matrices of hidden layers, and AdamW
             with a twentieth of the learning rate for everything else.
         learning_rate: Learning rate after the warm-up.
@@ -173,6 +189,7 @@ class TrainConfig:
     batch_size: int = 512
     whole_scenes: bool = False
     curriculum: list[Stage] = field(default_factory=list)
+    augment: bool = False
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 1e-3
     warmup_steps: int = 100

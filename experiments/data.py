@@ -167,6 +167,7 @@ def _generate(config: DataConfig, folder: Path) -> None:
         scenes={s: getattr(config, s) for s in SPLITS},
         questions_per_scene=config.questions_per_scene,
         families=config.families or None,
+        min_objects=config.min_objects,
         max_objects=config.max_objects,
         seed=config.seed,
         # Starting processes takes longer than making a few scenes.

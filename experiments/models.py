@@ -86,7 +86,10 @@ def _common(plan: Plan) -> dict[str, Any]:
 def _with_encoder(plan: Plan, model: nn.Module) -> nn.Module:
     sizes = plan.sizes
     encoder = QuestionEncoder(
-        len(TOKENS), sizes.embedding_channels, sizes.question_channels
+        len(TOKENS),
+        sizes.embedding_channels,
+        sizes.question_channels,
+        heads=sizes.question_heads,
     )
     return QuestionAnswering(encoder, model)
 

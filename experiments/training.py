@@ -3,7 +3,7 @@
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice, repeat, zip_longest
 from pathlib import Path
 from typing import Any
@@ -38,15 +38,21 @@ class Task(L.LightningModule):
         config: Optimiser and schedule.
         seed: The run's seed. Random numbers start anew from it at each step,
             so that a resumed run draws what it would have drawn.
+        augment: What is done to a training batch; ``None``: nothing.
     """
 
     def __init__(
-        self, model: nn.Module, config: TrainConfig, seed: int
+        self,
+        model: nn.Module,
+        config: TrainConfig,
+        seed: int,
+        augment: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.config = config
         self.seed = seed
+        self.augment = augment
 
     def on_train_epoch_start(self) -> None:
         """Let the data go on at the step that comes next."""
@@ -63,6 +69,8 @@ class Task(L.LightningModule):
         # Each of several processes draws for its own part of the batch.
         draw = self.seed * 1_000_003 + self.global_step
         torch.manual_seed(draw + 7_919_000_033 * self.global_rank)
+        if self.augment is not None:
+            batch = self.augment(batch)
         out = logits(self.model, batch)
         loss = F.cross_entropy(out, batch.y)
         if not torch.isfinite(loss):
@@ -221,6 +229,7 @@ def train(
     folder: Path,
     title: str = "",
     position: int = 0,
+    augment: Callable[[Any], Any] | None = None,
 ) -> Path:
     """Train a model, or go on where its folder says that it stopped.
 
@@ -234,6 +243,7 @@ def train(
         folder: The run's folder; gets ``checkpoints`` and ``logs``.
         title: What the progress bar says.
         position: The bar's line, where there are several.
+        augment: What is done to a training batch; ``None``: nothing.
 
     Returns:
         The checkpoint that was best on validation.
@@ -284,7 +294,7 @@ def train(
     )
     try:
         trainer.fit(
-            Task(model, config, seed),
+            Task(model, config, seed, augment),
             StepLoader(train_batches, config.val_every),
             val_batches,
             ckpt_path=last if last.exists() else None,

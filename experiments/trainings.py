@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from datasets.clevr.augment import Augmentation
 from datasets.loader import QuestionLoader
 from experiments import processes
 from experiments.accuracy import EVALUATION_BATCH
@@ -137,6 +138,7 @@ def train_run(
         run.folder,
         name,
         position,
+        Augmentation(splits.features) if run.train.augment else None,
     )
     accuracy = answer_split(run, splits, "val").accuracy()
     seconds = round(time.perf_counter() - start, 1)

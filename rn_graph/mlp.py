@@ -197,7 +197,7 @@ class PairMLP(nn.Module):
 
     def later_weights(self) -> list[Tensor]:
         """Weights of layers 2 and on, without the question's columns."""
-        weights = [lin.weight for lin in self.lins[1:]]
+        weights = [lin.weight for lin in list(self.lins)[1:]]
         if self.question_channels and self.question_layer > 0:
             at = self.question_layer - 1
             weights[at] = weights[at][:, : -self.question_channels]
@@ -205,7 +205,7 @@ class PairMLP(nn.Module):
 
     def later_biases(self) -> list[Tensor]:
         """Biases of layers 2 and on."""
-        return [lin.bias for lin in self.lins[1:]]
+        return [lin.bias for lin in list(self.lins)[1:]]
 
     def _activate(self, h: Tensor, layer: int) -> Tensor:
         last = layer == len(self.lins) - 1
@@ -236,7 +236,7 @@ class PairMLP(nn.Module):
         """
         h = receiver + sender
         h = self._activate(h if edge_term is None else h + edge_term, 0)
-        for layer, lin in enumerate(self.lins[1:], start=1):
+        for layer, lin in enumerate(list(self.lins)[1:], start=1):
             if late is not None and layer == self.question_layer:
                 weight = lin.weight[:, : -self.question_channels]
                 h = F.linear(h, weight, lin.bias) + late

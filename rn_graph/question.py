@@ -2,33 +2,53 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
 from torch_geometric.nn.inits import reset
 
 from rn_graph.checks import check_index, checks_enabled
+from rn_graph.ops.blocked import accumulation_dtype
 
 
 class QuestionEncoder(nn.Module):
-    r"""Word embeddings and an LSTM, whose last state is the question.
+    r"""From words to a question: embeddings, an LSTM, and how it is read.
+
+    With ``heads=0``, as in the paper, the last state is the question:
 
     .. math::
         \mathbf{q} = \mathrm{LSTM}(\mathbf{E}_{t_1}, \ldots,
         \mathbf{E}_{t_L})_L
 
+    With K heads, a second LSTM reads the words backwards, and each head has
+    its own weights of the words, so that "the red cube" and "left of the
+    sphere" need not share one state:
+
+    .. math::
+        \mathbf{h}_t = [\overrightarrow{\mathrm{LSTM}}_t ;
+        \overleftarrow{\mathrm{LSTM}}_t], \qquad
+        a_{kt} = \mathrm{softmax}_t(\mathbf{w}_k \cdot \mathbf{h}_t + b_k),
+        \qquad
+        \mathbf{q} = \mathbf{W} \big[ \sum_t a_{1t} \mathbf{h}_t ; \ldots ;
+        \sum_t a_{Kt} \mathbf{h}_t \big] + \mathbf{b}
+
     Only a question's own words are read: neither padding nor the other
     questions of a batch can change the answer. Source: `Santoro et al. (2017)
-    <https://arxiv.org/abs/1706.01427>`_, section 4.2.
+    <https://arxiv.org/abs/1706.01427>`_, section 4.2; heads as in `Lin et al.
+    (2017) <https://arxiv.org/abs/1703.03130>`_, section 2.1, with one layer.
 
     Args:
         vocab_size: Number of words, padding included.
         embedding_channels: Width of a word. (default: ``32``)
-        out_channels: Width of a question, the LSTM's state. (default:
-            ``128``)
+        out_channels: Width of a question. (default: ``128``)
         pad: Index of the padding word. (default: ``0``)
+        heads: Number of heads; 0: the last state of one LSTM. Each direction
+            has half of ``out_channels``, which must then be even. (default:
+            ``0``)
 
     Shapes:
         - **input:** words :math:`(Q, T)`, lengths :math:`(Q)`
         - **output:** questions :math:`(Q, C)`
+
+    Raises:
+        ValueError: For negative ``heads``, or heads with odd ``out_channels``.
     """
 
     def __init__(
@@ -37,18 +57,34 @@ class QuestionEncoder(nn.Module):
         embedding_channels: int = 32,
         out_channels: int = 128,
         pad: int = 0,
+        heads: int = 0,
     ) -> None:
         super().__init__()
+        if heads < 0:
+            raise ValueError(f"`heads` is {heads}, expected 0 or more")
+        if heads and out_channels % 2:
+            raise ValueError(
+                f"`out_channels` is {out_channels}, expected an even number: "
+                f"with `heads` each of two LSTMs has half of it"
+            )
         self.vocab_size = vocab_size
         self.out_channels = out_channels
         self.pad = pad
+        self.heads = heads
         self.embedding = nn.Embedding(vocab_size, embedding_channels, pad)
-        self.lstm = nn.LSTM(embedding_channels, out_channels, batch_first=True)
+        width = out_channels // 2 if heads else out_channels
+        self.lstm = nn.LSTM(embedding_channels, width, batch_first=True)
+        if heads:
+            self.lstm_back = nn.LSTM(
+                embedding_channels, width, batch_first=True
+            )
+            self.score = nn.Linear(out_channels, heads)
+            self.join = nn.Linear(heads * out_channels, out_channels)
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
-        self.embedding.reset_parameters()
-        self.lstm.reset_parameters()
+        for module in self.children():
+            reset(module)
 
     def forward(self, tokens: Tensor, length: Tensor) -> Tensor:
         """Encode questions.
@@ -70,8 +106,9 @@ class QuestionEncoder(nn.Module):
             shape = list(tokens.shape)
             raise ValueError(f"`tokens` has shape {shape}, expected [Q, T]")
         check_index("length", length, length=tokens.size(0))
+        length = length.to(tokens.device)
         place = torch.arange(tokens.size(1), device=tokens.device)
-        after = place >= length.to(tokens.device).unsqueeze(1)
+        after = place >= length.unsqueeze(1)
         tokens = tokens.masked_fill(after, self.pad)
         check_index("tokens", tokens.reshape(-1), upper=self.vocab_size)
         if tokens.size(0) == 0:
@@ -85,33 +122,42 @@ class QuestionEncoder(nn.Module):
                 f"width of `tokens`"
             )
         words = self.embedding(tokens)
-        if _has_fused_lstm(words) and not torch.compiler.is_compiling():
-            return self._in_parts(words, length)
-        packed = pack_padded_sequence(
-            words, length.cpu(), batch_first=True, enforce_sorted=False
-        )
-        state: Tensor = self.lstm(packed)[1][0]
-        return state[-1]
-
-    def _in_parts(self, words: Tensor, length: Tensor) -> Tensor:
-        """Encode questions of like length together, unpacked.
-
-        An LSTM's state at a question's last word does not depend on what
-        comes after. On a CPU torch has a fused kernel for padded sequences
-        but none for packed ones, which take 2 to 5 times as long.
-        """
+        if torch.compiler.is_compiling():
+            return self._encode(words, length)
+        # A CPU reads padding word by word: questions of like length together.
+        parts = min(8, len(tokens) // 16) if words.device.type == "cpu" else 1
         order = torch.argsort(length)
-        states = []
-        for part in order.chunk(max(1, min(8, len(order) // 16))):
-            last = length[part] - 1
-            some = words[part, : int(last.max()) + 1]
-            states.append(self.lstm(some)[0][torch.arange(len(part)), last])
-        out = torch.cat(states)
+        encoded = []
+        for part in order.chunk(max(1, parts)):
+            own = length[part]
+            encoded.append(self._encode(words[part, : int(own.max())], own))
+        out = torch.cat(encoded)
         return torch.empty_like(out).index_copy(0, order, out)
 
+    def _encode(self, words: Tensor, length: Tensor) -> Tensor:
+        """Encode padded words; a state does not depend on what comes after.
 
-def _has_fused_lstm(words: Tensor) -> bool:
-    return words.device.type == "cpu" and bool(torch.backends.mkldnn.enabled)
+        For packed sequences torch has no fused kernel on a CPU: they take 2
+        to 5 times as long.
+        """
+        states = self.lstm(words)[0]
+        if not self.heads:
+            return states[torch.arange(len(length)), length - 1]
+        place = torch.arange(words.size(1), device=words.device)
+        after = place >= length.unsqueeze(1)
+        # Each question's own words in reverse; padding stays behind.
+        mirror = torch.where(after, place, length.unsqueeze(1) - 1 - place)
+        mirror = mirror.unsqueeze(2)
+        back = self.lstm_back(torch.take_along_dim(words, mirror, 1))[0]
+        states = torch.cat(
+            [states, torch.take_along_dim(back, mirror, 1)], dim=-1
+        )
+        score = self.score(states)
+        score = score.to(accumulation_dtype(score.dtype))
+        score = score.masked_fill(after.unsqueeze(2), -torch.inf).softmax(1)
+        read = score.to(states.dtype).transpose(1, 2) @ states
+        question: Tensor = self.join(read.flatten(1))
+        return question
 
 
 class QuestionAnswering(nn.Module):

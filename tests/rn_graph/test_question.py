@@ -28,10 +28,13 @@ def padded(questions, width, filler):
     extra=st.integers(0, 4),
     filler=st.integers(-3, WORDS + 3),
     seed=st.integers(0, 2**31),
+    heads=st.sampled_from([0, 1, 3]),
 )
-def test_padding_and_batch_mates_change_nothing(questions, extra, filler, seed):
+def test_padding_and_batch_mates_change_nothing(
+    questions, extra, filler, seed, heads
+):
     torch.manual_seed(seed)
-    encoder = QuestionEncoder(WORDS, 3, 4).double()
+    encoder = QuestionEncoder(WORDS, 3, 4, heads=heads).double()
     longest = max(map(len, questions))
     together = encoder(*padded(questions, longest + extra, filler))
     for row, words in enumerate(questions):
@@ -50,6 +53,62 @@ def test_it_is_torchs_lstm_read_to_the_last_word():
     assert encoder.embedding.weight[0].eq(0).all()  # the padding word
     encoder.reset_parameters()
     assert not torch.equal(encoder(words, torch.tensor([3])), out)
+
+
+def test_heads_read_both_directions_as_the_formula_says():
+    encoder = QuestionEncoder(WORDS, 3, 4, heads=2).double()
+    words = torch.tensor([1, 5, 2, 7, 3])
+    ahead = [
+        encoder.lstm(encoder.embedding(words[: t + 1]))[0] for t in range(5)
+    ]
+    back = [
+        encoder.lstm_back(encoder.embedding(words[t:].flip(0)))[0]
+        for t in range(5)
+    ]
+    states = [
+        torch.cat([a[-1], b[-1]]) for a, b in zip(ahead, back, strict=True)
+    ]
+    read = []
+    for weight, bias in zip(
+        encoder.score.weight, encoder.score.bias, strict=True
+    ):
+        score = [torch.exp(weight @ state + bias) for state in states]
+        total = sum(score)
+        parts = zip(score, states, strict=True)
+        read.append(sum(a / total * state for a, state in parts))
+    expected = encoder.join.weight @ torch.cat(read) + encoder.join.bias
+
+    out = encoder(words.unsqueeze(0), torch.tensor([5]))[0]
+    torch.testing.assert_close(out, expected, rtol=1e-12, atol=1e-12)
+    parameters = [p for p in encoder.parameters() if p is not None]
+    torch.testing.assert_close(
+        torch.autograd.grad(out.square().sum(), parameters),
+        torch.autograd.grad(expected.square().sum(), parameters),
+        rtol=1e-10,
+        atol=1e-12,
+    )
+    encoder.reset_parameters()
+    assert not torch.equal(encoder(words[None], torch.tensor([5]))[0], out)
+
+
+def test_many_questions_on_a_cpu_are_encoded_in_parts():
+    encoder = QuestionEncoder(WORDS, 3, 4, heads=2).double()
+    length = torch.randint(1, 8, (100,))
+    tokens = torch.randint(0, WORDS, (100, 7))
+    whole = encoder._encode(encoder.embedding(tokens), length)
+    torch.testing.assert_close(encoder(tokens, length), whole)
+
+
+@pytest.mark.parametrize(
+    ("heads", "width", "text"),
+    [
+        (-1, 4, "`heads` is -1, expected"),
+        (2, 5, "`out_channels` is 5, .* even"),
+    ],
+)
+def test_heads_that_cannot_be(heads, width, text):
+    with pytest.raises(ValueError, match=text):
+        QuestionEncoder(WORDS, 3, width, heads=heads)
 
 
 def test_no_questions_and_small_indices():
