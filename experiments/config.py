@@ -179,6 +179,9 @@ class TrainConfig:
             far as the model has them; empty: fresh weights. So RN on some of
             the pairs may begin as RN on all. Widths are then all
             `model.hidden_channels`, not matched by parameters.
+        shrink_steps: Steps over which the budget of a model that selects
+            pairs shrinks, from all of them to its own share; 0: it has its
+            share from the first step.
         val_every: Steps between looks at the validation split. The weights
             best there are kept, and a stopped run goes on from its last look.
         accelerator: Lightning's accelerator: `cpu`, `gpu` or `auto`.
@@ -197,6 +200,7 @@ class TrainConfig:
     weight_decay: float = 1e-4
     clip: float = 5.0
     init: str = ""
+    shrink_steps: int = 0
     val_every: int = 200
     accelerator: str = "cpu"
     precision: str = "32-true"
@@ -204,7 +208,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for key in ("steps", "batch_size", "val_every"):
             _at_least(f"train.{key}", getattr(self, key), 1)
-        for key in ("warmup_steps", "weight_decay", "clip"):
+        for key in ("warmup_steps", "weight_decay", "clip", "shrink_steps"):
             _at_least(f"train.{key}", getattr(self, key), 0)
         if self.learning_rate <= 0:
             raise ValueError(

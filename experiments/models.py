@@ -113,8 +113,9 @@ def _relation_network(pairs: Callable[[Plan], nn.Module] | None) -> Build:
 
 
 def _attention_pairs(plan: Plan) -> nn.Module:
+    seen = plan.hidden_channels if plan.sizes.object_layers else 0
     return AttentionPairs(
-        plan.in_channels,
+        plan.in_channels + seen,
         plan.sizes.question_channels,
         share=plan.share,
         # Cheap beside g, also where g is small.

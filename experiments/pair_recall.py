@@ -31,6 +31,7 @@ from experiments.provenance import provenance
 from experiments.report import insert
 from experiments.runs import read_json, write, write_json
 from experiments.stats import interval
+from experiments.training import shrunk
 from rn_graph import RelationNetwork
 from rn_graph.pairs.budget import make_budget
 
@@ -160,10 +161,8 @@ def train(config: RecallConfig, name: str, seed: int) -> dict[str, Any]:
 
 def share_at(config: RecallConfig, step: int) -> float:
     """The budget of a training step."""
-    if step >= config.shrink_steps:
-        return config.share
-    left = 1 - step / config.shrink_steps
-    return float(config.share * (config.start_share / config.share) ** left)
+    done = step / config.shrink_steps if config.shrink_steps else 1
+    return shrunk(config.start_share, config.share, done)
 
 
 def lr_at(config: RecallConfig, step: int) -> float:

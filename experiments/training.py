@@ -22,6 +22,8 @@ from experiments import processes
 from experiments.accuracy import Tally, logits
 from experiments.config import TrainConfig
 from experiments.optimizers import make_optimizer
+from rn_graph.pairs import AttentionPairs, KNNPairs, RandomPairs
+from rn_graph.pairs.budget import make_budget
 
 # Lightning says on each run what this project says once, in its table.
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -53,6 +55,11 @@ class Task(L.LightningModule):
         self.config = config
         self.seed = seed
         self.augment = augment
+        self.budgets = [
+            (module, module.budget)
+            for module in model.modules()
+            if isinstance(module, KNNPairs | RandomPairs | AttentionPairs)
+        ]
 
     def on_train_epoch_start(self) -> None:
         """Let the data go on at the step that comes next."""
@@ -71,6 +78,8 @@ class Task(L.LightningModule):
         torch.manual_seed(draw + 7_919_000_033 * self.global_rank)
         if self.augment is not None:
             batch = self.augment(batch)
+        steps = self.config.shrink_steps
+        self._set_budgets(self.global_step / steps if steps else 1)
         out = logits(self.model, batch)
         loss = F.cross_entropy(out, batch.y)
         if not torch.isfinite(loss):
@@ -83,8 +92,16 @@ class Task(L.LightningModule):
         return loss
 
     def on_validation_epoch_start(self) -> None:
-        """Start counting."""
+        """Start counting, with the budget that counts."""
         self.tally = Tally()
+        self._set_budgets(1)
+
+    def _set_budgets(self, done: float) -> None:
+        for selector, budget in self.budgets:
+            if budget.share is not None:
+                selector.budget = make_budget(
+                    None, shrunk(1, budget.share, done)
+                )
 
     def validation_step(self, batch: Any, index: int) -> None:
         """Count right answers, add up the loss."""
@@ -127,6 +144,17 @@ def learning_rate_factor(step: int, config: TrainConfig) -> float:
     if config.schedule == "linear":
         return 1 - done
     return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def shrunk(start: float, end: float, done: float) -> float:
+    """A budget on its way from ``start`` to ``end``, geometrically.
+
+    Args:
+        start: Share of the pairs at first.
+        end: Share of the pairs at last.
+        done: How much of the way is done; past 1, all of it.
+    """
+    return end if done >= 1 else start * (end / start) ** done
 
 
 class StepLoader:

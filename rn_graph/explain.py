@@ -183,6 +183,10 @@ class OverEdges(nn.Module):
     ) -> PairSelection:
         """The pairs that the model itself would sum, and their weights."""
         if self.model.pairs is not None:
+            row = batch
+            if row is None:
+                row = torch.zeros(len(x), dtype=torch.long, device=x.device)
+            x = self.model.objects(x, question, row)
             chosen: PairSelection = self.model.pairs(x, pos, question, batch)
             return chosen
         self_pairs = self.model.conv.self_pairs

@@ -45,6 +45,7 @@ def main(
     seed: int = 0,
     again: bool = False,
     report_only: bool = False,
+    readme: str = "",
 ) -> None:
     """Time the sum over pairs beside its peers and the hardware's floor.
 
@@ -81,6 +82,8 @@ def main(
         seed: Seed of weights and inputs.
         again: Whether to measure anew what the folder holds.
         report_only: Whether to make table and charts alone.
+        readme: Markdown file to put a short table into, between the lines
+            <!-- results:pair_sum --> and <!-- /results:pair_sum -->.
     """
     threads = threads or _cores()
     path = Path(folder or _default_folder(device, threads))
@@ -103,7 +106,7 @@ def main(
             seed, device, threads, jraph_python, graph_nets_python
         )
         Run(plan, settings, path).measure()
-    write_report(path)
+    write_report(path, Path(readme) if readme else None)
     print(f"{path / 'table.md'}")
 
 

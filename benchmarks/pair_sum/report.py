@@ -6,7 +6,7 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks.pair_sum.charts import write_charts
-from benchmarks.pair_sum.contenders import CONTENDERS
+from benchmarks.pair_sum.contenders import CONTENDERS, PEERS
 from benchmarks.pair_sum.contenders.base import MODES, PRECISIONS
 from benchmarks.pair_sum.records import (
     MemoryRow,
@@ -15,14 +15,20 @@ from benchmarks.pair_sum.records import (
     read_rows,
 )
 from benchmarks.pair_sum.shapes import SHAPES
-from benchmarks.pair_sum.targets import Results, find_targets
+from benchmarks.pair_sum.targets import FOUR, Results, find_targets
+from experiments.report import insert
 
 CASES = [(mode, precision) for mode in MODES for precision in PRECISIONS]
 _NONE = "–"
 
 
-def write_report(folder: Path) -> None:
+def write_report(folder: Path, readme: Path | None = None) -> None:
     """Write ``table.md`` and the charts of a results folder.
+
+    Args:
+        folder: The results folder.
+        readme: Markdown file to put a short table into, between the lines
+            ``<!-- results:pair_sum -->`` and ``<!-- /results:pair_sum -->``.
 
     Raises:
         FileNotFoundError: If it holds no results.
@@ -49,6 +55,36 @@ def write_report(folder: Path) -> None:
         *(f"![{path.stem}]({path.name})" for path in charts),
     ]
     (folder / "table.md").write_text("\n\n".join(filter(None, parts)) + "\n")
+    if readme is not None:
+        insert(readme, "pair_sum", summary(results))
+
+
+def summary(results: Results) -> str:
+    """A short table: RNConv and the fastest other, of each shape."""
+    rows = []
+    for shape in (s for s in ("questions", *FOUR) if s in results.shapes):
+        row = [SHAPES[shape].title]
+        for precision in PRECISIONS:
+            case = (shape, "training", precision)
+            best = results.best_peer(*case)
+            names = ("rnconv", "rnconv_keep", *filter(None, [best]))
+            times = [_time(results, *case, name) for name in names]
+            if best is not None:
+                times[-1] = f"{times[-1][:-2]}, {_label(best)}"
+            row += times
+        peaks = {
+            name: results.peak(shape, "training", "fp32", name)
+            for name in ("rnconv", *PEERS)
+        }
+        others = [p for k, p in peaks.items() if k != "rnconv" and p]
+        for peak in (peaks["rnconv"], min(others, default=None)):
+            row.append(_NONE if peak is None else number(peak / 1e6))
+        rows.append(row)
+    heads = ["training step"]
+    for precision in PRECISIONS:
+        heads += [f"{precision}: RNConv, ms", "all kept", "fastest other"]
+    heads += ["fp32: RNConv, MB", "least of the others, MB"]
+    return tabulate(rows, heads, "pipe", disable_numparse=True)
 
 
 def _about(runs: list[dict[str, Any]]) -> str:

@@ -37,8 +37,10 @@ class RelationNetwork(SceneModel):
         object_layers: Layers of an MLP :math:`\phi` that shows each object
             the question before the pairs do: g is then given
             :math:`\mathbf{o}'_i = [\mathbf{o}_i ; \phi(\mathbf{o}_i,
-            \mathbf{q})]`. Each is run once an object, not once a pair. With
-            0, as in the paper, there is none. (default: ``0``)
+            \mathbf{q})]`, and so is ``pairs``, of width
+            ``in_channels + hidden_channels``. It is run once an object, not
+            once a pair. With 0, as in the paper, there is none.
+            (default: ``0``)
         **kwargs: Further arguments of :class:`~rn_graph.RNConv`.
 
     Shapes:
@@ -103,10 +105,10 @@ class RelationNetwork(SceneModel):
             return out
         # What depends on the question needs one graph for each.
         x, row, pos = per_question(x, batch, question_batch, pos)
+        x = self.objects(x, question, row)
         edge_index = weight = None
         if self.pairs is not None:
             edge_index, weight = self.pairs(x, pos, question, row)
-        x = self.objects(x, question, row)
         if question is not None and checks_enabled():
             # The layer counts the questions: leave out the last ones that
             # are about empty scenes.

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from datasets.clevr.augment import Augmentation
 from experiments.accuracy import evaluate
 from experiments.config import Stage, TrainConfig
 from experiments.models import MODELS, Plan
@@ -19,6 +20,7 @@ from experiments.training import (
     train,
 )
 from experiments.trainings import stages
+from rn_graph.pairs import AttentionPairs
 
 # Steps that do not divide the data's epochs (30 scenes, some 18 batches).
 CONFIG = TrainConfig(
@@ -28,7 +30,9 @@ CONFIG = TrainConfig(
 
 def fit(splits, sizes, folder, config=CONFIG, seed=3, name="rn"):
     L.seed_everything(seed, workers=True, verbose=False)
-    model = MODELS[name].build(Plan(sizes, splits.in_channels, 12))
+    model = MODELS[name].build(
+        Plan(sizes, splits.in_channels, 12, share=0.3 if "_" in name else None)
+    )
     best = train(
         model,
         stages(config, splits, seed),
@@ -36,6 +40,7 @@ def fit(splits, sizes, folder, config=CONFIG, seed=3, name="rn"):
         config,
         seed,
         folder,
+        augment=Augmentation() if config.augment else None,
     )
     return model, best
 
@@ -139,16 +144,22 @@ MUON = replace(
     learning_rate=0.02,
     whole_scenes=True,
     curriculum=[Stage(18, ["zero_hop"])],
+    augment=True,
+    shrink_steps=20,
 )
 
 
-@pytest.mark.parametrize("config", [CONFIG, MUON], ids=["adamw", "muon"])
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [(CONFIG, "rn"), (MUON, "rn_attention")],
+    ids=["adamw", "muon"],
+)
 @pytest.mark.parametrize("at", [3, 21])
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
-    splits, sizes, tmp_path, monkeypatch, at, config
+    splits, sizes, tmp_path, monkeypatch, at, config, name
 ):
     sizes.dropout = 0.3  # so that random numbers matter
-    whole, _ = fit(splits, sizes, tmp_path / "whole", config)
+    whole, _ = fit(splits, sizes, tmp_path / "whole", config, name=name)
 
     calls = []
     forward = nn.functional.cross_entropy
@@ -162,15 +173,35 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
     with monkeypatch.context() as patch:
         patch.setattr("torch.nn.functional.cross_entropy", dies)
         with pytest.raises(KilledError):
-            fit(splits, sizes, tmp_path / "cut", config)
+            fit(splits, sizes, tmp_path / "cut", config, name=name)
     last = tmp_path / "cut" / "checkpoints" / "last.ckpt"
     done = torch.load(last)["global_step"] if last.exists() else 0
     assert done == at // 8 * 8
-    resumed, best = fit(splits, sizes, tmp_path / "cut", config)
+    resumed, best = fit(splits, sizes, tmp_path / "cut", config, name=name)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
     assert read_curve(tmp_path / "cut") == read_curve(tmp_path / "whole")
     assert best == tmp_path / "cut" / "checkpoints" / "best.ckpt"
+
+
+def test_a_budget_shrinks_from_all_pairs_to_its_own(
+    splits, sizes, tmp_path, monkeypatch
+):
+    shares = {True: [], False: []}
+    forward = AttentionPairs.forward
+
+    def seen(self, *args, **kwargs):
+        shares[self.training].append(self.budget.share)
+        return forward(self, *args, **kwargs)
+
+    monkeypatch.setattr(AttentionPairs, "forward", seen)
+    config = replace(CONFIG, shrink_steps=20)
+    model, _ = fit(splits, sizes, tmp_path, config, name="rn_attention")
+    assert shares[True] == pytest.approx(
+        [0.3 ** min(step / 20, 1) for step in range(40)]
+    )
+    assert set(shares[False]) == {0.3}
+    assert model.model.pairs.budget.share == 0.3
 
 
 def test_the_best_weights_are_those_of_the_best_look(splits, sizes, tmp_path):

@@ -51,8 +51,18 @@ def scene():
         {"pairs": KNNPairs(k=2)},
         {"pairs": AttentionPairs(4, 3, k=2)},
         {"object_layers": 1},
+        {"object_layers": 1, "pairs": AttentionPairs(12, 3, k=2)},
     ],
-    ids=["plain", "mean", "readout", "norm", "knn", "attention", "objects"],
+    ids=[
+        "plain",
+        "mean",
+        "readout",
+        "norm",
+        "knn",
+        "attention",
+        "objects",
+        "attended objects",
+    ],
 )
 @pytest.mark.parametrize("several", [False, True])
 def test_contributions_sum_to_the_score(options, several):
@@ -200,12 +210,13 @@ def test_attention_explainer_reads_learned_weights():
     torch.testing.assert_close(explanation.edge_mask, weight.detach())
 
 
-def test_given_all_edges_it_answers_as_the_network_does():
-    model, given = network(object_layers=2), scene()
+@pytest.mark.parametrize("pairs", [None, AttentionPairs(12, 3, k=2)])
+def test_given_its_own_edges_it_answers_as_the_network_does(pairs):
+    model, given = network(object_layers=2, pairs=pairs).eval(), scene()
     expected = model(**given)
-    edges, _ = OverEdges(model).select(**given)
+    edges, weight = OverEdges(model).select(**given)
     del given["pos"]
-    out = OverEdges(model)(edge_index=edges, **given)
+    out = OverEdges(model)(edge_index=edges, edge_weight=weight, **given)
     torch.testing.assert_close(out, expected)
 
 

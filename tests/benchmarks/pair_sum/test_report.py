@@ -59,6 +59,31 @@ def test_a_foreign_file_is_refused(tmp_path):
         read_rows(tmp_path / "times.csv", TimeRow)
 
 
+def test_a_short_table_for_the_readme(folder, tmp_path):
+    readme = tmp_path / "README.md"
+    marks = "<!-- results:pair_sum -->\n<!-- /results:pair_sum -->\n"
+    readme.write_text(f"before\n\n{marks}\nafter\n")
+    run(
+        ["--report-only", "--folder", str(folder), "--readme", str(readme)],
+    )
+    text = readme.read_text()
+    assert text.startswith("before")
+    assert text.endswith("after\n")
+    times = {r.key: r for r in read_rows(folder / "times.csv", TimeRow)}
+    results = Results(
+        times.values(), read_rows(folder / "memory.csv", MemoryRow)
+    )
+    line = next(t for t in text.splitlines() if t.startswith("| 64 CLEVR"))
+    for precision in ("fp32", "bf16"):
+        case = ("clevr", "training", precision)
+        best = results.best_peer(*case)
+        assert CONTENDERS[best].label in line
+        for name in ("rnconv", best):
+            assert f"({results.floor_ratio(*case, name):.2f})" in line
+    assert "| 50.0 " in line
+    assert len([t for t in text.splitlines() if t.startswith("| 1")]) == 2
+
+
 def test_report_from_csv_alone(folder):
     run(["--report-only", "--folder", str(folder)])
     table = (folder / "table.md").read_text()

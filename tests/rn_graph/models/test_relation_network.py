@@ -17,6 +17,10 @@ KINDS = {
     "norm": {"norm": "layer_norm"},
     "nearest": {"pairs": KNNPairs(k=3)},
     "learned": {"pairs": AttentionPairs(F, C, k=3)},
+    "learned among them": {
+        "object_layers": 1,
+        "pairs": AttentionPairs(F + 12, C, k=3),
+    },
 }
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 seeds = st.integers(0, 2**16)
