@@ -166,7 +166,7 @@ class TrainConfig:
             faster if the simplest come first.
         augment: Rename the colours, materials and shapes of each training
             scene anew every time, and mirror it, questions and answers alike:
-            answers then cannot be learned by heart.
+            less is then learned by heart. Needs a CLEVR store; voids CoGenT.
         optimizer: AdamW; or Muon for the matrices of hidden layers, and AdamW
             with a twentieth of the learning rate for everything else.
         learning_rate: Learning rate after the warm-up.
@@ -219,6 +219,12 @@ class TrainConfig:
                 f"`train.curriculum` has stages of "
                 f"{[stage.steps for stage in self.curriculum]} steps, expected "
                 f"at most `train.steps` ({self.steps}) in all"
+            )
+        if self.shrink_steps > self.steps:
+            raise ValueError(
+                f"`train.shrink_steps` is {self.shrink_steps}, expected at "
+                f"most `train.steps` ({self.steps}): a model is tested at its "
+                f"own share"
             )
         if self.steps % self.val_every:
             raise ValueError(

@@ -155,6 +155,8 @@ def folder_name(config: DataConfig) -> str:
     settings = asdict(config) | {"version": GENERATOR_VERSION}
     for key in ("features", "stores"):
         del settings[key]
+    if settings["min_objects"] == 3:  # folders from before it could be chosen
+        del settings["min_objects"]
     text = json.dumps(settings, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"clevr-{config.train}-{config.val}-{config.test}-{key}"

@@ -14,6 +14,7 @@ from torch import nn
 from tqdm import tqdm
 
 from datasets.clevr.augment import Augmentation
+from datasets.clevr.features import VOCABULARIES
 from datasets.loader import QuestionLoader
 from experiments import processes
 from experiments.accuracy import EVALUATION_BATCH
@@ -105,6 +106,21 @@ class Trainings:
             )
 
 
+def augmentation(splits: Splits) -> Augmentation:
+    """What changes the training batches.
+
+    Raises:
+        ValueError: If the data are not CLEVR's state descriptions.
+    """
+    store = splits.dataset("train").store
+    if store.has_maps or store.vocabularies != VOCABULARIES:
+        raise ValueError(
+            f"`train.augment` is true, but {store.path} does not hold CLEVR's "
+            f"state descriptions: expected a store with attributes, or false"
+        )
+    return Augmentation(splits.features)
+
+
 def title(run: Run) -> str:
     """What a run's progress bar says."""
     return f"{label(run.model, run.share, run.depth)}, seed {run.seed}"
@@ -138,7 +154,7 @@ def train_run(
         run.folder,
         name,
         position,
-        Augmentation(splits.features) if run.train.augment else None,
+        augmentation(splits) if run.train.augment else None,
     )
     accuracy = answer_split(run, splits, "val").accuracy()
     seconds = round(time.perf_counter() - start, 1)

@@ -67,11 +67,18 @@ def summary(results: Results) -> str:
         for precision in PRECISIONS:
             case = (shape, "training", precision)
             best = results.best_peer(*case)
-            names = ("rnconv", "rnconv_keep", *filter(None, [best]))
-            times = [_time(results, *case, name) for name in names]
-            if best is not None:
-                times[-1] = f"{times[-1][:-2]}, {_label(best)}"
-            row += times
+            row += [
+                _time(results, *case, name)
+                for name in ("rnconv", "rnconv_keep")
+            ]
+            if best is None:
+                row += [_NONE, _NONE]
+                continue
+            other = _time(results, *case, best).removesuffix(" *")
+            row += [
+                f"{other}, {_label(best)}",
+                f"{results.speedup(*case):.2f} ×",
+            ]
         peaks = {
             name: results.peak(shape, "training", "fp32", name)
             for name in ("rnconv", *PEERS)
@@ -82,7 +89,12 @@ def summary(results: Results) -> str:
         rows.append(row)
     heads = ["training step"]
     for precision in PRECISIONS:
-        heads += [f"{precision}: RNConv, ms", "all kept", "fastest other"]
+        heads += [
+            f"{precision}: RNConv, ms",
+            "all kept",
+            "fastest other",
+            "times as fast",
+        ]
     heads += ["fp32: RNConv, MB", "least of the others, MB"]
     return tabulate(rows, heads, "pipe", disable_numparse=True)
 

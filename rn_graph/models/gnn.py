@@ -177,8 +177,8 @@ class GNN(SceneModel):
     ) -> Tensor:
         """Pass messages between the objects, ``[R, hidden_channels]``."""
         x, row, pos = per_question(x, batch, question_batch, pos)
-        edge_index = _edges(self.pairs, x, pos, question, row)
         x = self.objects(x, question, row)
+        edge_index = _edges(self.pairs, x, pos, question, row)
         h: Tensor = self.lin(with_question(x, question, row))
         for norm, conv in zip(self.norms, self.convs, strict=True):
             h = h + conv(norm(h), edge_index).relu()

@@ -38,9 +38,9 @@ class RelationNetwork(SceneModel):
             the question before the pairs do: g is then given
             :math:`\mathbf{o}'_i = [\mathbf{o}_i ; \phi(\mathbf{o}_i,
             \mathbf{q})]`, and so is ``pairs``, of width
-            ``in_channels + hidden_channels``. It is run once an object, not
-            once a pair. With 0, as in the paper, there is none.
-            (default: ``0``)
+            ``in_channels + hidden_channels`` (neighbours by ``x`` are then
+            those of :math:`\mathbf{o}'`). It is run once an object, not once
+            a pair. With 0, as in the paper, there is none. (default: ``0``)
         **kwargs: Further arguments of :class:`~rn_graph.RNConv`.
 
     Shapes:
@@ -80,6 +80,13 @@ class RelationNetwork(SceneModel):
         self.objects = ObjectEncoder(
             in_channels, question_channels, hidden_channels, object_layers
         )
+        width = getattr(pairs, "in_channels", -1)
+        if width not in (-1, self.objects.out_channels):
+            raise ValueError(
+                f"`pairs` takes objects of {width} channels, expected "
+                f"{self.objects.out_channels}: `in_channels`"
+                f"{' + `hidden_channels`' if object_layers else ''}"
+            )
         self.conv = RNConv(
             self.objects.out_channels,
             hidden_channels,

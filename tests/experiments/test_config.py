@@ -12,6 +12,7 @@ from experiments.config import (
     preset_path,
     to_yaml,
 )
+from experiments.data import folder_name
 
 
 def read(*argv):
@@ -49,6 +50,11 @@ def test_yaml_reads_back_as_the_same_config():
     assert "runs" not in yaml.safe_load(text)
 
 
+def test_folders_from_before_the_fewest_objects_are_found():
+    assert folder_name(DataConfig()) == folder_name(DataConfig(min_objects=3))
+    assert folder_name(DataConfig()) != folder_name(DataConfig(min_objects=4))
+
+
 def test_an_unknown_preset_names_those_that_exist():
     with pytest.raises(FileNotFoundError, match=r"'nope'.*quick.*smoke"):
         preset_path("nope")
@@ -79,6 +85,18 @@ def test_an_unknown_key_is_refused(tmp_path, capsys):
         (lambda: TrainConfig(learning_rate=0), r"`train\.learning_rate`"),
         (lambda: TrainConfig(steps=10, val_every=4), "multiple of"),
         (lambda: TrainConfig(warmup_steps=-1), r"`train\.warmup_steps`"),
+        (
+            lambda: TrainConfig(shrink_steps=2001),
+            r"`train\.shrink_steps` is 2001, expected at most .* \(2000\)",
+        ),
+        (
+            lambda: ModelConfig(question_heads=2, question_channels=7),
+            r"`model\.question_channels` is 7, expected an even",
+        ),
+        (
+            lambda: DataConfig(min_objects=5, max_objects=4),
+            r"`data\.max_objects`",
+        ),
     ],
 )
 def test_bad_values_are_refused(make, message):

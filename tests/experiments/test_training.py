@@ -19,7 +19,7 @@ from experiments.training import (
     load_weights,
     train,
 )
-from experiments.trainings import stages
+from experiments.trainings import augmentation, stages
 from rn_graph.pairs import AttentionPairs
 
 # Steps that do not divide the data's epochs (30 scenes, some 18 batches).
@@ -232,6 +232,15 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     model = MODELS["rn"].build(Plan(sizes, splits.in_channels, 12))
     load_weights(model, last)
     assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_only_states_of_clevr_can_be_augmented(splits, monkeypatch):
+    assert isinstance(augmentation(splits), Augmentation)
+    data = splits.dataset("train")
+    other = replace(data.store.vocabularies, attributes=())
+    monkeypatch.setattr(data, "store", replace(data.store, vocabularies=other))
+    with pytest.raises(ValueError, match=r"`train\.augment` is true, but"):
+        augmentation(splits)
 
 
 def test_ctrl_c_stops_the_whole_comparison(

@@ -97,6 +97,8 @@ def test_many_questions_on_a_cpu_are_encoded_in_parts():
     tokens = torch.randint(0, WORDS, (100, 7))
     whole = encoder._encode(encoder.embedding(tokens), length)
     torch.testing.assert_close(encoder(tokens, length), whole)
+    with torch.backends.mkldnn.flags(enabled=False):
+        torch.testing.assert_close(encoder(tokens, length), whole)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from benchmarks.pair_sum.records import (
     add_rows,
     read_rows,
 )
+from benchmarks.pair_sum.report import summary
 from benchmarks.pair_sum.targets import Results, find_targets
 from tests.benchmarks.pair_sum.rows import make_rows
 
@@ -82,6 +83,13 @@ def test_a_short_table_for_the_readme(folder, tmp_path):
             assert f"({results.floor_ratio(*case, name):.2f})" in line
     assert "| 50.0 " in line
     assert len([t for t in text.splitlines() if t.startswith("| 1")]) == 2
+
+
+def test_a_short_table_without_others():
+    times, _ = make_rows(["clevr"], ["rnconv"])
+    lines = summary(Results(times, [])).splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert lines[-1].count("–") == 2 * 3 + 2
 
 
 def test_report_from_csv_alone(folder):

@@ -87,6 +87,32 @@ def test_a_mirror_keeps_depth_and_height(folder):
     assert torch.equal(out.x[:, sizes], batch.x[:, sizes])
 
 
+def test_half_precision_does_not_move_a_mirrored_object(folder):
+    batch = QuestionDataset(folder / "train.h5")[:]
+    right = torch.tensor(VECTORS["right"])
+    with torch.autocast("cpu", torch.bfloat16):
+        out = Augmentation()(batch)
+    torch.testing.assert_close(
+        (out.pos * right).sum(1).abs(),
+        (batch.pos * right).sum(1).abs(),
+        atol=1e-5,
+        rtol=0,
+    )
+
+
+def test_every_value_becomes_every_other(folder):
+    batch = QuestionDataset(folder / "train.h5")[:]
+    seen = torch.zeros(15, 15)
+    for _ in range(20):
+        out = Augmentation()(batch)
+        seen += batch.x[:, :15].T @ out.x[:, :15]
+    assert torch.equal(seen[:2, :2], seen[:2, :2].diag().diag())  # sizes stay
+    at = 2
+    for values in (8, 2, 3):
+        assert (seen[at : at + values, at : at + values] > 0).all()
+        at += values
+
+
 def test_the_same_random_numbers_give_the_same_batch(folder):
     batch = QuestionDataset(folder / "train.h5")[:]
     drawn = []

@@ -93,6 +93,14 @@ def test_objects_see_the_question_before_the_pairs():
         RelationNetwork(F, OUT, object_layers=-1)
 
 
+def test_a_selection_of_another_width_is_refused():
+    pairs = AttentionPairs(F, C, k=3)
+    with pytest.raises(ValueError, match=f"`pairs` takes objects of {F} .* 12"):
+        RelationNetwork(F, OUT, C, 12 - F, pairs=pairs, object_layers=1)
+    AttentionPairs(-1, C, k=3)
+    RelationNetwork(F, OUT, C, pairs=AttentionPairs(-1, C, k=3))
+
+
 def test_an_empty_scene_is_answered_from_the_empty_sum():
     model = make({})
     none, question = torch.zeros(0, F).double(), torch.randn(1, C).double()
