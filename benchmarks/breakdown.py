@@ -11,11 +11,9 @@ time of its own, most of it in small operators: there the rest is too small.
 """
 
 import statistics
-from pathlib import Path
 
 import torch
 from jsonargparse import CLI
-from tabulate import tabulate
 from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
@@ -27,7 +25,7 @@ from benchmarks.pair_sum.contenders.base import (
 from benchmarks.pair_sum.contenders.ours import RNConvAll
 from benchmarks.pair_sum.contenders.torch_peers import Padded
 from benchmarks.pair_sum.shapes import find_shapes, make_inputs
-from experiments.report import insert
+from benchmarks.tables import show
 
 #: Kind → what the names of its operators begin with.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -105,15 +103,15 @@ def main(
             <!-- results:breakdown-PRECISION --> and <!-- /results:… -->.
     """
     torch.set_num_threads(threads or torch.get_num_threads())
-    settings = Settings(0, "cpu", torch.get_num_threads(), "", "")
+    settings = Settings(threads=torch.get_num_threads())
     case = Case("training", precision)
     columns: dict[str, dict[str, float]] = {}
-    todo = [
+    cells = [
         (shape, kind)
         for shape in find_shapes(shapes.split(","))
         for kind in (RNConvAll, Padded)
     ]
-    for shape, kind in tqdm(todo):
+    for shape, kind in tqdm(cells):
         contender = kind(shape, settings)
         contender.prepare(make_inputs(shape, settings.seed, "cpu"))
         who = "RNConv" if kind is RNConvAll else "padded"
@@ -124,15 +122,8 @@ def main(
     ]
     whole = [f"{1e3 * sum(c.values()):.2f}" for c in columns.values()]
     rows.append(["the whole step", *whole])
-    table = tabulate(
-        rows,
-        [f"training, {precision}, ms", *columns],
-        "pipe",
-        disable_numparse=True,
-    )
-    print(table)
-    if readme:
-        insert(Path(readme), f"breakdown-{precision}", table)
+    heads = [f"training, {precision}, ms", *columns]
+    show(rows, heads, readme, f"breakdown-{precision}")
 
 
 if __name__ == "__main__":

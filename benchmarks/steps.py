@@ -11,11 +11,9 @@ the floor (the hidden layers' matrix products alone).
 
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from jsonargparse import CLI
-from tabulate import tabulate
 from tqdm import trange
 
 from benchmarks.pair_sum.contenders.base import Case, Settings
@@ -23,7 +21,7 @@ from benchmarks.pair_sum.contenders.ours import RNConvAll
 from benchmarks.pair_sum.contenders.torch_peers import Plain
 from benchmarks.pair_sum.floor import Floor, floor_seconds
 from benchmarks.pair_sum.shapes import Shape, find_shapes, make_inputs
-from experiments.report import insert
+from benchmarks.tables import show
 from rn_graph import ops
 
 #: Step → (backend, bytes of a layer's block, bytes of kept activations).
@@ -87,7 +85,7 @@ def main(
             <!-- results:steps-PRECISION --> and <!-- /results:… -->.
     """
     torch.set_num_threads(threads or torch.get_num_threads())
-    settings = Settings(0, "cpu", torch.get_num_threads(), "", "")
+    settings = Settings(threads=torch.get_num_threads())
     case = Case("training", precision)
     columns: dict[str, dict[str, str]] = {}
     before = ops.BLOCK_BYTES, ops.KEEP_BYTES
@@ -113,15 +111,8 @@ def main(
     ops.BLOCK_BYTES, ops.KEEP_BYTES = before
     first = next(iter(columns.values()))
     rows = [[name, *(c[name] for c in columns.values())] for name in first]
-    table = tabulate(
-        rows,
-        [f"training, {precision}", *columns],
-        "pipe",
-        disable_numparse=True,
-    )
-    print(table)
-    if readme:
-        insert(Path(readme), f"steps-{precision}", table)
+    heads = [f"training, {precision}", *columns]
+    show(rows, heads, readme, f"steps-{precision}")
 
 
 if __name__ == "__main__":

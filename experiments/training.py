@@ -55,10 +55,11 @@ class Task(L.LightningModule):
         self.config = config
         self.seed = seed
         self.augment = augment
-        self.budgets = [
-            (module, module.budget)
+        self.shares = [
+            (module, module.budget.share)
             for module in model.modules()
             if isinstance(module, KNNPairs | RandomPairs | AttentionPairs)
+            and module.budget.share is not None
         ]
 
     def on_train_epoch_start(self) -> None:
@@ -97,11 +98,8 @@ class Task(L.LightningModule):
         self._set_budgets(1)
 
     def _set_budgets(self, done: float) -> None:
-        for selector, budget in self.budgets:
-            if budget.share is not None:
-                selector.budget = make_budget(
-                    None, shrunk(1, budget.share, done)
-                )
+        for selector, share in self.shares:
+            selector.budget = make_budget(None, shrunk(1, share, done))
 
     def validation_step(self, batch: Any, index: int) -> None:
         """Count right answers, add up the loss."""

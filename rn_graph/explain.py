@@ -183,16 +183,20 @@ class OverEdges(nn.Module):
     ) -> PairSelection:
         """The pairs that the model itself would sum, and their weights."""
         if self.model.pairs is not None:
-            row = batch
-            if row is None:
-                row = torch.zeros(len(x), dtype=torch.long, device=x.device)
-            x = self.model.objects(x, question, row)
+            x, _ = self._encode(x, question, batch)
             chosen: PairSelection = self.model.pairs(x, pos, question, batch)
             return chosen
         self_pairs = self.model.conv.self_pairs
         return PairSelection(
             complete_edge_index(batch, len(x), self_pairs, x.device)
         )
+
+    def _encode(
+        self, x: Tensor, question: Tensor | None, batch: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Objects that have seen the question, and the scene of each."""
+        row = x.new_zeros(len(x), dtype=torch.long) if batch is None else batch
+        return self.model.objects(x, question, row), row
 
     def forward(
         self,
@@ -214,8 +218,7 @@ class OverEdges(nn.Module):
         count = 1 if batch is None else int(batch.max()) + 1 if len(x) else 0
         if question is not None:
             count = len(question)
-        row = x.new_zeros(len(x), dtype=torch.long) if batch is None else batch
-        x = self.model.objects(x, question, row)
+        x, row = self._encode(x, question, batch)
         h = self.model.conv(
             x, edge_index, question, batch, edge_weight=edge_weight
         )

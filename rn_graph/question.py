@@ -140,7 +140,8 @@ class QuestionEncoder(nn.Module):
         """
         states = self.lstm(words)[0]
         if not self.heads:
-            return states[torch.arange(len(length)), length - 1]
+            row = torch.arange(len(length), device=length.device)
+            return states[row, length - 1]
         place = torch.arange(words.size(1), device=words.device)
         after = place >= length.unsqueeze(1)
         # Each question's own words in reverse; padding stays behind.
