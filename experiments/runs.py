@@ -147,6 +147,8 @@ class Run:
         for key in wanted:
             if key in ("sizes.depths", "sizes.shares"):
                 continue  # say which other runs there are
+            if key == "train.accelerator":
+                continue  # a run may go on elsewhere
             if found.get(key) != wanted[key]:
                 raise ValueError(
                     f"{self.folder} was made with `{key}` = {found.get(key)}, "
