@@ -22,6 +22,7 @@ from experiments import processes
 from experiments.accuracy import Tally, logits
 from experiments.config import TrainConfig
 from experiments.optimizers import make_optimizer
+from rn_graph import value_checks
 from rn_graph.pairs import AttentionPairs, KNNPairs, RandomPairs
 from rn_graph.pairs.budget import make_budget
 
@@ -81,7 +82,9 @@ class Task(L.LightningModule):
             batch = self.augment(batch)
         steps = self.config.shrink_steps
         self._set_budgets(self.global_step / steps if steps else 1)
-        out = logits(self.model, batch)
+        # Looking at values makes a GPU wait: once a Lightning epoch is enough.
+        with value_checks(index == 0):
+            out = logits(self.model, batch)
         loss = F.cross_entropy(out, batch.y)
         if not torch.isfinite(loss):
             raise FloatingPointError(
