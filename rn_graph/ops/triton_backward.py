@@ -191,8 +191,9 @@ def backward_kernel(
             h = tl.load(places(saved, at, some, H))
             t = tl.where(h > 0, t, 0.0)
             tl.store(places(grads, at, some, H), t.to(dtype))
-            parts = sum_senders(t, BI, BJ, CK)
-            tl.store(places(row_parts, part_row, some, H), parts)
+            # Not `parts`: to the compiler a loop's variable keeps its shape.
+            narrow = sum_senders(t, BI, BJ, CK)
+            tl.store(places(row_parts, part_row, some, H), narrow)
 
 
 @kernel

@@ -52,9 +52,11 @@ def test_interpreted_kernels_equal_the_reference():
 
 @pytest.mark.triton
 @needs_triton
-def test_kernels_compile_and_fit_a_hopper_gpu():
-    lines = run_program("triton_compiles", "64", interpret=False)
-    assert len(lines) == 6
+# Weights of 64 channels are taken as a whole, of 128 in two parts.
+@pytest.mark.parametrize("width", ["64", "128"])
+def test_kernels_compile_and_fit_a_hopper_gpu(width):
+    lines = run_program("triton_compiles", width, interpret=False)
+    assert len(lines) == 8
     for line in lines:
         assert int(line.split()[1]) <= SHARED_BYTES, line
 

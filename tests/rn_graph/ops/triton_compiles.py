@@ -60,8 +60,9 @@ def main():
         "PRECISION": "ieee",
         "STAGES": tile.stages,
     }
-    for depth in (3, 4):
-        options = {**shared, "DEPTH": depth, "LATE": depth - 1}
+    # The question enters in the middle, or at the last layer.
+    for depth, late in ((3, 2), (3, 3), (4, 3)):
+        options = {**shared, "DEPTH": depth, "LATE": late}
         compile_kernel(forward_kernel, tile.warps, **options)
         compile_kernel(backward_kernel, tile.warps, **options)
     compile_kernel(sum_tiles_kernel, 4, **cut, MANY=4, CHUNK=32)
