@@ -145,10 +145,9 @@ class Run:
         found = _flat(Run.read(self.folder)._all_settings())
         wanted = _flat(self._all_settings())
         for key in wanted:
-            if key in ("sizes.depths", "sizes.shares"):
-                continue  # say which other runs there are
-            if key == "train.accelerator":
-                continue  # a run may go on elsewhere
+            # Which other runs there are, and where this one is trained.
+            if key in ("sizes.depths", "sizes.shares", "train.accelerator"):
+                continue
             if found.get(key) != wanted[key]:
                 raise ValueError(
                     f"{self.folder} was made with `{key}` = {found.get(key)}, "
