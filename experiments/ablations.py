@@ -6,6 +6,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -154,16 +155,18 @@ def train_all(
 ) -> dict[str, list[Run]]:
     """Train what is not trained yet; the runs of each recipe."""
     done: dict[str, list[Run]] = {}
-    for number, (name, config) in enumerate(configs.items(), start=1):
-        print(f"Recipe {number} of {len(configs)}: {name}", flush=True)
+    for name, config in configs.items():
         comparison = Comparison(config)
         depth = comparison.depths(recipes.model)[0]
         share = comparison.shares(recipes.model)[0]
         variant = Variant(recipes.model, share, depth)
-        runs = [comparison.plan(variant, s) for s in range(recipes.seeds)]
-        with Trainings(config, comparison.splits, len(runs)) as trainings:
-            trainings.run(runs)
-        done[name] = runs
+        done[name] = [
+            comparison.plan(variant, seed) for seed in range(recipes.seeds)
+        ]
+    runs = list(chain.from_iterable(done.values()))
+    first = next(iter(configs.values()))
+    with Trainings(first, len(runs)) as trainings:
+        trainings.run(runs)
     return done
 
 

@@ -13,7 +13,7 @@ from experiments.accuracy import EVALUATION_BATCH
 from experiments.cli import parse, run
 from experiments.config import CompareConfig, to_yaml
 from experiments.cost import measure_apart
-from experiments.data import Splits
+from experiments.data import open_splits
 from experiments.evaluate import answer_split, as_json
 from experiments.matching import count_parameters, match_parameters
 from experiments.models import MODELS, Plan, label, near_pairs
@@ -24,11 +24,12 @@ from rn_graph.models import degree_histogram
 PROG = "python -m experiments.compare"
 HELP = """Train models side by side on CLEVR scenes, with the same objects,
 question encoder, optimiser, schedule, steps and seeds, and tabulate accuracy
-and cost. PRESET is smoke (seconds), quick (minutes), medium (every model; half
-an hour), full (700,000 questions; an hour a model) or a YAML file of the keys
-below; options after it change single keys, as in "quick --seeds 1 --models
-rn,gcn --train.steps 500". What is done is kept: the same command after an
-interruption goes on where it stopped."""
+and cost. PRESET is smoke (seconds), quick (10 minutes), medium (every model;
+an hour and a half), full (700,000 questions; an hour a model), another one of
+experiments/presets, or a YAML file of the keys below; options after it change
+single keys, as in "quick --seeds 2 --models rn,gcn --train.steps 3000". What is
+done is kept: the same command after an interruption goes on where it
+stopped."""
 
 
 class Variant(NamedTuple):
@@ -54,8 +55,9 @@ class Comparison:
 
     def __init__(self, config: CompareConfig) -> None:
         self.config = config
-        device = processes.device(config.train.accelerator)
-        self.splits = Splits(config.data, config.data_root, device)
+        self.splits = open_splits(
+            config.data, config.data_root, config.train.accelerator
+        )
         self.in_channels = self.splits.in_channels
         self.plans: dict[Variant, Plan] = {}
 
@@ -73,7 +75,7 @@ class Comparison:
             write(config.folder / "config.yaml", to_yaml(config))
         trained = [v for v in rows if MODELS[v[0].model].build]
         total = len(first) + (config.seeds - 1) * len(trained)
-        with Trainings(config, self.splits, total) as trainings:
+        with Trainings(config, total) as trainings:
             trainings.run(first)
             trainings.run(
                 self.plan(self.best(variants), seed)

@@ -75,6 +75,11 @@ class ModelConfig:
             several (`train.whole_scenes`).
         object_layers: Layers of an MLP that shows each object the question
             before any model sums over pairs or passes messages; 0: none.
+        aggr: How RN adds up what g says of the pairs: their sum, as in the
+            paper, or each object's mean.
+        norm: Normalisation in RN's g, as in `layer_norm`; empty: none.
+        object_sum: Whether RN's f is given the sum of what these layers say,
+            too, so that an object counts of which no pair is kept.
         readout_channels: Widths of the readout f's hidden layers.
         dropout: Dropout in the readout f.
         depths: Depths to try for each GNN. With more than one, the first
@@ -91,6 +96,9 @@ class ModelConfig:
     num_layers: int = 4
     question_layer: int = 0
     object_layers: int = 0
+    object_sum: bool = False
+    aggr: Literal["sum", "mean"] = "sum"
+    norm: str = ""
     readout_channels: list[int] = field(default_factory=lambda: [128])
     dropout: float = 0.0
     depths: list[int] = field(default_factory=lambda: [2])
@@ -115,6 +123,11 @@ class ModelConfig:
             raise ValueError(
                 f"`model.question_layer` is {self.question_layer}, expected 0 "
                 f"to {self.num_layers - 1}, a layer of g"
+            )
+        if self.object_sum and not self.object_layers:
+            raise ValueError(
+                "`model.object_sum` is true and `model.object_layers` is 0, "
+                "expected at least 1: what they give is summed"
             )
         for width in self.readout_channels:
             _at_least("model.readout_channels", width, 1)

@@ -23,7 +23,7 @@ from experiments import processes
 from experiments.accuracy import logits
 from experiments.cli import parse, run
 from experiments.config import TrainConfig
-from experiments.data import Splits
+from experiments.data import Splits, open_splits
 from experiments.flops import flops_a_question
 from experiments.matching import count_parameters
 from experiments.memory import PeakMemory
@@ -190,8 +190,9 @@ def main(argv: list[str]) -> None:
     if config.threads:
         torch.set_num_threads(config.threads)
     planned = Run.read(Path(config.run))
-    device = processes.device(planned.train.accelerator)
-    splits = Splits(planned.data, config.data_root, device)
+    splits = open_splits(
+        planned.data, config.data_root, planned.train.accelerator
+    )
     print(json.dumps(measure(planned, splits, config.steps)))
 
 

@@ -150,6 +150,28 @@ class Splits:
         return self.dataset("train").num_features
 
 
+# The splits opened last, by what they were opened with.
+_last: dict[tuple[str, str, str], Splits] = {}
+
+
+def open_splits(config: DataConfig, root: str, accelerator: str) -> Splits:
+    """The data of a configuration; those opened last stay open.
+
+    Args:
+        config: Which data.
+        root: Folder where generated data is kept and found again.
+        accelerator: Lightning's name of where the models are trained.
+
+    Raises:
+        FileNotFoundError: If ``config.stores`` lacks a split's store.
+    """
+    key = (repr(config), root, accelerator)
+    if key not in _last:
+        _last.clear()
+        _last[key] = Splits(config, root, processes.device(accelerator))
+    return _last[key]
+
+
 def folder_name(config: DataConfig) -> str:
     """Name the folder of generated data after its settings."""
     settings = asdict(config) | {"version": GENERATOR_VERSION}

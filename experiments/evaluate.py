@@ -16,7 +16,7 @@ from datasets.clevr.vocabulary import ANSWERS, QUESTION_TYPES
 from experiments import processes
 from experiments.accuracy import EVALUATION_BATCH, Tally, evaluate
 from experiments.cli import parse, run
-from experiments.data import Splits
+from experiments.data import Splits, open_splits
 from experiments.models import MODELS
 from experiments.runs import Run, read_json
 from experiments.training import load_weights
@@ -98,8 +98,9 @@ def main(argv: list[str]) -> None:
     planned = Run.read(Path(config.run))
     if config.stores:
         planned.data.stores = config.stores
-    device = processes.device(planned.train.accelerator)
-    splits = Splits(planned.data, config.data_root, device)
+    splits = open_splits(
+        planned.data, config.data_root, planned.train.accelerator
+    )
     tally = answer_split(planned, splits, config.split)
     if config.families:
         known = load_families()

@@ -102,6 +102,9 @@ def _relation_network(pairs: Callable[[Plan], nn.Module] | None) -> Build:
             num_layers=plan.sizes.num_layers,
             question_layer=plan.sizes.question_layer,
             object_layers=plan.sizes.object_layers,
+            object_sum=plan.sizes.object_sum,
+            aggr=plan.sizes.aggr,
+            norm=plan.sizes.norm or None,
             pairs=None if pairs is None else pairs(plan),
             # The paper's f is not given the question; every model's is here.
             question_in_readout=True,

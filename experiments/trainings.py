@@ -19,7 +19,7 @@ from datasets.loader import QuestionLoader
 from experiments import processes
 from experiments.accuracy import EVALUATION_BATCH
 from experiments.config import CompareConfig, TrainConfig
-from experiments.data import Splits
+from experiments.data import Splits, open_splits
 from experiments.evaluate import answer_split
 from experiments.models import MODELS, label
 from experiments.runs import Run, write_json
@@ -30,14 +30,11 @@ class Trainings:
     """Trains runs, in as many processes as ``config.jobs``; a context.
 
     Args:
-        config: ``jobs`` and ``threads``.
-        splits: The data of all runs.
+        config: ``jobs``, ``threads`` and ``data_root``.
         total: How many runs there are in all, for the titles.
     """
 
-    def __init__(
-        self, config: CompareConfig, splits: Splits, total: int
-    ) -> None:
+    def __init__(self, config: CompareConfig, total: int) -> None:
         if config.jobs > 1 and processes.count() > 1:
             raise ValueError(
                 f"`jobs` is {config.jobs}, expected 1 with the processes of "
@@ -49,7 +46,6 @@ class Trainings:
             self.threads = max((os.cpu_count() or 1) // self.jobs, 1)
         if self.threads:
             torch.set_num_threads(self.threads)
-        self.splits = splits
         self.root = config.data_root
         self.total = total
         self.begun = 0
@@ -83,7 +79,7 @@ class Trainings:
                 todo.append((run, f"[{self.begun}/{self.total}] {title(run)}"))
         if self.jobs == 1 or len(todo) < 2:
             for run, name in todo:
-                train_run(run, self.splits, name)
+                train_run(run, self.root, name)
             return
         if self.pool is None:
             # Spawned, since a forked process cannot use torch's threads.
@@ -123,17 +119,19 @@ def augmentation(splits: Splits) -> Augmentation:
 
 def title(run: Run) -> str:
     """What a run's progress bar says."""
-    return f"{label(run.model, run.share, run.depth)}, seed {run.seed}"
+    comparison = run.folder.parents[1].name
+    model = label(run.model, run.share, run.depth)
+    return f"{comparison}: {model}, seed {run.seed}"
 
 
 def train_run(
-    run: Run, splits: Splits, name: str, position: int = 0
+    run: Run, root: str, name: str, position: int = 0
 ) -> tuple[float, float]:
     """Train a run, and write its validation accuracy into its folder.
 
     Args:
         run: The run, begun.
-        splits: Its data.
+        root: Folder of generated data.
         name: What the progress bar says.
         position: The bar's line on the terminal.
 
@@ -141,6 +139,7 @@ def train_run(
         Validation accuracy of the best weights, and seconds taken.
     """
     start = time.perf_counter()
+    splits = open_splits(run.data, root, run.train.accelerator)
     L.seed_everything(run.seed, workers=True, verbose=False)
     model = run.build()
     if run.train.init:
@@ -234,7 +233,4 @@ def _train_run(
     folder: Any, settings: dict[str, Any], name: str
 ) -> tuple[float, float]:
     run = Run(folder, settings)
-    if "splits" not in _here:
-        device = processes.device(run.train.accelerator)
-        _here["splits"] = Splits(run.data, _here["root"], device)
-    return train_run(run, _here["splits"], name, _here["position"])
+    return train_run(run, _here["root"], name, _here["position"])

@@ -41,6 +41,13 @@ class RelationNetwork(SceneModel):
             ``in_channels + hidden_channels`` (neighbours by ``x`` are then
             those of :math:`\mathbf{o}'`). It is run once an object, not once
             a pair. With 0, as in the paper, there is none. (default: ``0``)
+        object_sum: Whether each object is seen without a pair, too: f is
+            given :math:`\sum_{ij} w_{ij}\, g(\cdot) + W \sum_i
+            \phi(\mathbf{o}_i, \mathbf{q})`, so that an object of which no
+            pair was kept still counts. It needs ``object_layers``, whose
+            :math:`\phi` it sums. :math:`W` starts at nought: a model that
+            begins with the weights of one without it answers as that one
+            does. (default: ``False``)
         **kwargs: Further arguments of :class:`~rn_graph.RNConv`.
 
     Shapes:
@@ -60,6 +67,7 @@ class RelationNetwork(SceneModel):
         readout_dropout: float = 0.0,
         question_in_readout: bool = False,
         object_layers: int = 0,
+        object_sum: bool = False,
         **kwargs: Any,
     ) -> None:
         if pairs is not None and not isinstance(pairs, nn.Module):
@@ -68,6 +76,11 @@ class RelationNetwork(SceneModel):
                 f"rn_graph.pairs, as in KNNPairs(k=4)"
             )
         check_channels("hidden_channels", hidden_channels)
+        if object_sum and not object_layers:
+            raise ValueError(
+                "`object_sum` is True and `object_layers` is 0, expected at "
+                "least 1: what they give is summed"
+            )
         super().__init__(
             hidden_channels,
             out_channels,
@@ -95,6 +108,18 @@ class RelationNetwork(SceneModel):
             question_channels=question_channels,
             **kwargs,
         )
+        self.object_sum: nn.Linear | None = None
+        if object_sum:
+            self.object_sum = nn.Linear(
+                hidden_channels, hidden_channels, bias=False
+            )
+            nn.init.zeros_(self.object_sum.weight)
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew; those of ``object_sum`` are noughts."""
+        super().reset_parameters()
+        if self.object_sum is not None:
+            nn.init.zeros_(self.object_sum.weight)
 
     def embed(
         self,
@@ -121,4 +146,7 @@ class RelationNetwork(SceneModel):
             # are about empty scenes.
             question = question[: int(row.max()) + 1 if row.numel() else 0]
         out = self.conv(x, edge_index, question, row, edge_weight=weight)
+        if self.object_sum is not None:
+            seen = x[:, -self.object_sum.in_features :]
+            out = out + self.object_sum(seen)
         return out

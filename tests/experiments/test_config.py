@@ -26,11 +26,11 @@ def test_every_preset_is_a_valid_config_under_its_own_name(path):
 
 def test_options_after_the_preset_win():
     config = read(
-        "quick", "--seeds", "4", "--models", "rn,lstm", "--train.steps", "500"
+        "quick", "--seeds", "4", "--models", "rn,lstm", "--train.steps", "3000"
     )
     assert config.seeds == 4
     assert config.models == ["rn", "lstm"]
-    assert config.train.steps == 500
+    assert config.train.steps == 3000
     assert config.train.batch_size == read("quick").train.batch_size
 
 

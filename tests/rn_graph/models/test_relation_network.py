@@ -14,6 +14,11 @@ KINDS = {
     "mean": {"aggr": "mean", "self_pairs": False},
     "objects see the question": {"object_layers": 2},
     "the nearest of them": {"object_layers": 1, "pairs": KNNPairs(k=3)},
+    "objects beside the nearest": {
+        "object_layers": 1,
+        "object_sum": True,
+        "pairs": KNNPairs(k=3),
+    },
     "norm": {"norm": "layer_norm"},
     "nearest": {"pairs": KNNPairs(k=3)},
     "learned": {"pairs": AttentionPairs(F, C, k=3)},
@@ -91,6 +96,35 @@ def test_objects_see_the_question_before_the_pairs():
     assert plain.objects(data["x"], None, None) is data["x"]
     with pytest.raises(ValueError, match="`object_layers` is -1"):
         RelationNetwork(F, OUT, object_layers=-1)
+
+
+def test_objects_are_summed_beside_the_pairs():
+    options = {"object_layers": 2, "pairs": KNNPairs(k=1, self_pairs=False)}
+    plain = make(options)
+    model = make(options, object_sum=True)
+    model.load_state_dict(plain.state_dict(), strict=False)
+    data = checks.scenes([4, 3], 0)
+    torch.testing.assert_close(model(**data), plain(**data))  # W is nought
+
+    torch.nn.init.normal_(model.object_sum.weight)
+    x, batch, question = data["x"], data["batch"], data["question"]
+    seen = plain.objects(x, question, batch)
+    edges, _ = plain.pairs(seen, data["pos"], question, batch)
+    expected = torch.zeros(2, 12).double()
+    for j, i in edges.T.tolist():
+        h = torch.cat([seen[i], seen[j], question[batch[i]]])
+        for lin in plain.conv.g.lins:
+            h = (lin.weight @ h + lin.bias).relu()
+        expected[batch[i]] += h
+    for o, i in zip(seen, batch, strict=True):
+        expected[i] += model.object_sum.weight @ o[F:]
+    torch.testing.assert_close(model(**data), model.readout(expected))
+    checks.check_gradients(model)
+
+    model.reset_parameters()
+    assert not model.object_sum.weight.any()
+    with pytest.raises(ValueError, match="`object_layers` is 0"):
+        RelationNetwork(F, OUT, object_sum=True)
 
 
 def test_a_selection_of_another_width_is_refused():
