@@ -194,7 +194,9 @@ class TrainConfig:
             `model.hidden_channels`, not matched by parameters.
         shrink_steps: Steps over which the budget of a model that selects
             pairs shrinks, from all of them to its own share; 0: it has its
-            share from the first step.
+            share from the first step. `rn_distilled` sums all pairs in them,
+            learns from that which ones its answers depend on, and then has
+            its share at once.
         val_every: Steps between looks at the validation split. The weights
             best there are kept, and a stopped run goes on from its last look.
         accelerator: Lightning's accelerator: `cpu`, `gpu` or `auto`.
@@ -267,7 +269,11 @@ class CompareConfig:
     """
 
     name: str = "compare"
-    models: str | list[str] = field(default_factory=lambda: list(MODELS))
+    models: str | list[str] = field(
+        default_factory=lambda: [
+            name for name, spec in MODELS.items() if not spec.distilled
+        ]
+    )
     reference: str = "rn"
     seeds: int = 3
     cost_steps: int = 20
@@ -287,6 +293,11 @@ class CompareConfig:
                 raise ValueError(
                     f"unknown model {name!r}: expected some of "
                     f"{', '.join(MODELS)}"
+                )
+            if MODELS[name].distilled and not self.train.shrink_steps:
+                raise ValueError(
+                    f"`train.shrink_steps` is 0, expected the steps in which "
+                    f"{name} learns its pairs"
                 )
         if not self.models:
             raise ValueError("`models` is empty, expected at least one model")

@@ -59,6 +59,8 @@ class ModelSpec:
         build: Makes it; ``None`` for the model that is counted, not trained.
         matched: Whether it must have as many parameters as the reference.
         tuned: Whether its depth is one of ``model.depths``.
+        distilled: Whether it learns its pairs from itself on all of them,
+            while `train.shrink_steps` last.
         selects: Whether it sums over a share of the pairs: it is then trained
             once for each of ``model.shares``.
         degrees: Whether it needs the degrees of the training graphs.
@@ -70,6 +72,7 @@ class ModelSpec:
     matched: bool = True
     tuned: bool = False
     selects: bool = False
+    distilled: bool = False
     degrees: bool = False
     multiple_of: int = 1
 
@@ -115,7 +118,7 @@ def _relation_network(pairs: Callable[[Plan], nn.Module] | None) -> Build:
     return build
 
 
-def _attention_pairs(plan: Plan) -> nn.Module:
+def _attention_pairs(plan: Plan, **options: Any) -> nn.Module:
     seen = plan.hidden_channels if plan.sizes.object_layers else 0
     return AttentionPairs(
         plan.in_channels + seen,
@@ -123,7 +126,13 @@ def _attention_pairs(plan: Plan) -> nn.Module:
         share=plan.share,
         # Cheap beside g, also where g is small.
         hidden_channels=min(64, plan.sizes.hidden_channels),
+        **options,
     )
+
+
+def _distilled_pairs(plan: Plan) -> nn.Module:
+    # g may need a pair in one direction alone.
+    return _attention_pairs(plan, gate=False, symmetric=False, noise=0.0)
 
 
 def near_pairs(plan: Plan) -> nn.Module:
@@ -209,6 +218,12 @@ MODELS: dict[str, ModelSpec] = {
     ),
     "rn_attention": ModelSpec(
         "RN, learned pairs", _relation_network(_attention_pairs), selects=True
+    ),
+    "rn_distilled": ModelSpec(
+        "RN, distilled pairs",
+        _relation_network(_distilled_pairs),
+        selects=True,
+        distilled=True,
     ),
     **_gnn_specs(near=False),
     **_gnn_specs(near=True),

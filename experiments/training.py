@@ -4,6 +4,7 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import chain, islice, repeat, zip_longest
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,12 @@ from experiments.accuracy import Tally, logits
 from experiments.config import TrainConfig
 from experiments.optimizers import make_optimizer
 from rn_graph import value_checks
-from rn_graph.pairs import AttentionPairs, KNNPairs, RandomPairs
+from rn_graph.pairs import (
+    AttentionPairs,
+    Distillation,
+    KNNPairs,
+    RandomPairs,
+)
 from rn_graph.pairs.budget import make_budget
 
 # Lightning says on each run what this project says once, in its table.
@@ -62,6 +68,11 @@ class Task(L.LightningModule):
             if isinstance(module, KNNPairs | RandomPairs | AttentionPairs)
             and module.budget.share is not None
         ]
+        self.teachers = [
+            Distillation(module)
+            for module, _ in self.shares
+            if isinstance(module, AttentionPairs) and not module.gate
+        ]
 
     def on_train_epoch_start(self) -> None:
         """Let the data go on at the step that comes next."""
@@ -82,18 +93,24 @@ class Task(L.LightningModule):
             batch = self.augment(batch)
         steps = self.config.shrink_steps
         self._set_budgets(self.global_step / steps if steps else 1)
-        # Looking at values makes a GPU wait: once a Lightning epoch is enough.
-        with value_checks(index == 0):
-            out = logits(self.model, batch)
-        loss = F.cross_entropy(out, batch.y)
-        if not torch.isfinite(loss):
+        taught = self.teachers if self.global_step < steps else []
+        with ExitStack() as stack:
+            # Looking at values makes a GPU wait: once an epoch is enough.
+            stack.enter_context(value_checks(index == 0))
+            for teacher in taught:
+                stack.enter_context(teacher)
+            loss = F.cross_entropy(logits(self.model, batch), batch.y)
+            pairs = sum((t.loss(loss) for t in taught), loss.new_zeros(()))
+        if not torch.isfinite(loss + pairs):
             raise FloatingPointError(
                 f"the loss is {loss.item()} at step {self.global_step}; try a "
                 f"lower `train.learning_rate` or more `train.warmup_steps`. "
                 f"The last good checkpoint is kept in the run's folder."
             )
         self.log("train/loss", loss, batch_size=batch.y.numel())
-        return loss
+        if taught:
+            self.log("train/pairs", pairs, batch_size=batch.y.numel())
+        return loss + pairs
 
     def on_validation_epoch_start(self) -> None:
         """Start counting, with the budget that counts."""
@@ -101,6 +118,8 @@ class Task(L.LightningModule):
         self._set_budgets(1)
 
     def _set_budgets(self, done: float) -> None:
+        if self.teachers and done < 1:
+            done = 0  # all pairs teach which ones to keep
         for selector, share in self.shares:
             selector.budget = make_budget(None, shrunk(1, share, done))
 

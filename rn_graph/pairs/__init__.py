@@ -11,16 +11,20 @@ for all, :class:`PairSelector`; one result for all, :class:`PairSelection`:
 ``RandomPairs``    drawn at random: the control at the same budget
 ``AttentionPairs`` the best by a learned score, trained with the model
 ================== ========================================================
+
+:class:`Distillation` teaches ``AttentionPairs`` by a network on all pairs.
 """
 
 from rn_graph.pairs.attention import AttentionPairs
 from rn_graph.pairs.base import AllPairs, PairSelection, PairSelector
+from rn_graph.pairs.distill import Distillation
 from rn_graph.pairs.nearest import KNNPairs, RadiusPairs
 from rn_graph.pairs.random import RandomPairs
 
 __all__ = [
     "AllPairs",
     "AttentionPairs",
+    "Distillation",
     "KNNPairs",
     "PairSelection",
     "PairSelector",

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.nn.dense.linear import Linear
 from torch_geometric.utils import scatter
 
+from rn_graph.batching import complete_edge_index
 from rn_graph.checks import (
     check_channels,
     check_features,
@@ -99,6 +100,9 @@ class AttentionPairs(PairSelector):
         noise: Scale of the noise in training. (default: ``0.25``)
         self_pairs: Whether a node's pair with itself is a candidate and
             counts in the budget. (default: ``True``)
+        gate: Whether pairs kept are weighed by their gates. Without, all count
+            alike, and the scores learn nothing from the answer's loss:
+            :class:`Distillation` teaches them. (default: ``True``)
 
     Raises:
         TypeError: If ``k`` is no integer or ``share`` no number.
@@ -125,6 +129,7 @@ class AttentionPairs(PairSelector):
         symmetric: bool = True,
         noise: float = 0.25,
         self_pairs: bool = True,
+        gate: bool = True,
     ) -> None:
         super().__init__(self_pairs)
         check_channels("in_channels", in_channels, lazy=True)
@@ -145,6 +150,7 @@ class AttentionPairs(PairSelector):
         self.heads = heads
         self.symmetric = symmetric
         self.noise = noise
+        self.gate = gate
         self.lin_x = Linear(in_channels, hidden_channels)
         self.lin_question = (
             None
@@ -193,9 +199,52 @@ class AttentionPairs(PairSelector):
             scores = self._bound(raw.float())
             return scores + self.noise * _gumbel_like(scores)
 
-        edges = best_pairs(score, sizes, self.budget, self.self_pairs)
+        if self.budget.share == 1:  # no score is needed to keep all
+            edges = complete_edge_index(batch, self_pairs=self.self_pairs)
+        else:
+            edges = best_pairs(score, sizes, self.budget, self.self_pairs)
+        if not self.gate:
+            return PairSelection(edges)
         weight = self._gate(self._bound(self._raw(nodes, edges)))
         return PairSelection(edges, weight.to(x.dtype))
+
+    def scores(
+        self,
+        edge_index: Tensor,
+        x: Tensor,
+        question: Tensor | None = None,
+        batch: Tensor | None = None,
+    ) -> Tensor:
+        r"""Score listed pairs: :math:`t_{ij} - \bar{t}`, with gradients.
+
+        Args:
+            edge_index: Senders and receivers, ``[2, E]``.
+            x: Nodes, ``[N, in_channels]``.
+            question: Question of each graph, ``[B, question_channels]``, or
+                ``None``.
+            batch: Graph of each node, ``[N]``, ascending; ``None``: one graph.
+
+        Returns:
+            ``[E]``, in float64.
+
+        Raises:
+            ValueError: For shapes that do not fit, or infinite numbers.
+        """
+        self._check(x, question)
+        if batch is None:
+            batch = torch.zeros(x.size(0), dtype=torch.long, device=x.device)
+        graphs = batch.max() + 1 if batch.numel() else 0
+        sizes = torch.bincount(
+            batch,
+            minlength=int(graphs) if question is None else question.size(0),
+        )
+        nodes = self._project(
+            x.double(),
+            None if question is None else question.double(),
+            batch,
+            sizes,
+        )
+        return self._raw(nodes, edge_index)
 
     def _check(self, x: Tensor, question: Tensor | None) -> None:
         if self.lin_x.in_channels > 0:
@@ -283,7 +332,8 @@ class AttentionPairs(PairSelector):
         """Name the options."""
         return (
             f"{self.budget}, heads={self.heads}, symmetric={self.symmetric}, "
-            f"noise={self.noise}, self_pairs={self.self_pairs}"
+            f"noise={self.noise}, self_pairs={self.self_pairs}, "
+            f"gate={self.gate}"
         )
 
 

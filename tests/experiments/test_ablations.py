@@ -19,6 +19,13 @@ SMALL = {
             "train.optimizer": "muon",
             "train.learning_rate": 0.02,
         },
+        "other data, another g": {
+            "data.features": "rgb",
+            "model.aggr": "mean",
+            "model.norm": "layer_norm",
+            "model.object_layers": 1,
+            "model.object_sum": True,
+        },
     },
 }
 
@@ -67,6 +74,12 @@ def test_recipes_are_trained_tabulated_and_kept(tmp_path, roots, capsys):
         val = json.loads((run.folder / "val.json").read_text())
         values.append(100 * val["accuracy"]["all"])
         assert not (run.folder / "test.json").exists()
+    other = Run.read(folder / "other data, another g" / "rn" / "seed-0")
+    model = other.build().model
+    assert model.objects.phi is not None
+    assert model.conv.aggr == "mean"
+    assert len(model.conv.g.norms) > 0
+    assert model.object_sum is not None
     row = next(r for r in text.splitlines() if "muon" in r)
     assert f"{sum(values) / 2:.1f}" in row
 

@@ -94,6 +94,10 @@ def test_an_unknown_key_is_refused(tmp_path, capsys):
             r"`model\.question_channels` is 7, expected an even",
         ),
         (
+            lambda: ModelConfig(object_sum=True),
+            r"`model\.object_sum` is true and `model\.object_layers` is 0",
+        ),
+        (
             lambda: DataConfig(min_objects=5, max_objects=4),
             r"`data\.max_objects`",
         ),
