@@ -29,8 +29,8 @@ from rn_graph.pairs import (
     Distillation,
     KNNPairs,
     RandomPairs,
+    make_budget,
 )
-from rn_graph.pairs.budget import make_budget
 
 # Lightning says on each run what this project says once, in its table.
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -121,7 +121,7 @@ class Task(L.LightningModule):
         if self.teachers and done < 1:
             done = 0  # all pairs teach which ones to keep
         for selector, share in self.shares:
-            selector.budget = make_budget(None, shrunk(1, share, done))
+            selector.budget = make_budget(share=shrunk(1, share, done))
 
     def validation_step(self, batch: Any, index: int) -> None:
         """Count right answers, add up the loss."""

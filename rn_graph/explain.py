@@ -19,7 +19,8 @@ class PairContributions(NamedTuple):
         contribution: Share of each pair in its question's score, ``[P]``.
         answer: The answer that was explained, ``[Q]``.
         score: Its score, ``[Q]``.
-        baseline: Its score for a scene without pairs, ``[Q]``. A question's
+        baseline: Its score without any pair, ``[Q]``: of the empty sum, or of
+            that over objects alone (``object_sum``). A question's
             contributions sum to ``score - baseline``.
     """
 
@@ -44,14 +45,16 @@ def pair_contributions(
     r"""Share the score of an answer out among the pairs.
 
     The readout f sees only the sum :math:`\mathbf{s} = \sum_p \mathbf{m}_p`
-    of the pairs' messages :math:`\mathbf{m}_p = w_p \, g(\cdot)`. Its change
-    from the empty sum is integrated along the straight line, `integrated
-    gradients <https://arxiv.org/abs/1703.01365>`_ over messages:
+    of the pairs' messages :math:`\mathbf{m}_p = w_p \, g(\cdot)`, beside what
+    objects say without a pair, :math:`\mathbf{r}` (``object_sum``; nought
+    without it). Its change from the empty sum is integrated along the
+    straight line, `integrated gradients <https://arxiv.org/abs/1703.01365>`_
+    over messages:
 
     .. math::
-        c_p = \Big\langle \mathbf{m}_p, \int_0^1 \nabla f_a(t \, \mathbf{s})
-        \, \mathrm{d}t \Big\rangle, \qquad
-        \sum_p c_p = f_a(\mathbf{s}) - f_a(\mathbf{0})
+        c_p = \Big\langle \mathbf{m}_p, \int_0^1 \nabla f_a(\mathbf{r} + t \,
+        \mathbf{s}) \, \mathrm{d}t \Big\rangle, \qquad
+        \sum_p c_p = f_a(\mathbf{r} + \mathbf{s}) - f_a(\mathbf{r})
 
     Args:
         model: The network, with any selection of pairs. It runs as in
@@ -88,8 +91,13 @@ def pair_contributions(
             node, row = question_rows(batch, question_batch)
         owner = row[edges[1]]
         with torch.no_grad():
+            total = torch.zeros_like(pooled).index_add(0, owner, messages)
+            # Objects without a pair are what the pairs do not account for.
+            rest = torch.zeros_like(pooled)
+            if model.object_sum is not None:
+                rest = pooled - total
             scores = model.read(pooled, question)
-            empty = model.read(torch.zeros_like(pooled), question)
+            empty = model.read(rest, question)
         if answer is None:
             answer = scores.argmax(-1)
         elif answer.shape != (len(scores),):
@@ -100,10 +108,10 @@ def pair_contributions(
         pick = answer.unsqueeze(1)
         slope = torch.zeros_like(pooled)
         for step in range(steps):
-            at = (pooled * ((step + 0.5) / steps)).requires_grad_()
+            at = (rest + total * ((step + 0.5) / steps)).requires_grad_()
             with torch.enable_grad():
-                total = model.read(at, question).gather(1, pick).sum()
-            slope += torch.autograd.grad(total, at)[0] / steps
+                score = model.read(at, question).gather(1, pick).sum()
+            slope += torch.autograd.grad(score, at)[0] / steps
     finally:
         model.train(training)
     return PairContributions(
@@ -222,4 +230,5 @@ class OverEdges(nn.Module):
         h = self.model.conv(
             x, edge_index, question, batch, edge_weight=edge_weight
         )
+        h = self.model.add_objects(h, x)
         return self.model.read(self.model.pool(h, row, count), question)

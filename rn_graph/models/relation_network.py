@@ -146,7 +146,15 @@ class RelationNetwork(SceneModel):
             # are about empty scenes.
             question = question[: int(row.max()) + 1 if row.numel() else 0]
         out = self.conv(x, edge_index, question, row, edge_weight=weight)
-        if self.object_sum is not None:
-            seen = x[:, -self.object_sum.in_features :]
-            out = out + self.object_sum(seen)
-        return out
+        return self.add_objects(out, x)
+
+    def add_objects(self, out: Tensor, x: Tensor) -> Tensor:
+        """Add what each object says without a pair, where it does.
+
+        Args:
+            out: Sums over the objects' pairs, ``[R, hidden_channels]``.
+            x: Objects that have seen the question.
+        """
+        if self.object_sum is None:
+            return out
+        return out + self.object_sum(x[:, -self.object_sum.in_features :])

@@ -12,11 +12,14 @@ for all, :class:`PairSelector`; one result for all, :class:`PairSelection`:
 ``AttentionPairs`` the best by a learned score, trained with the model
 ================== ========================================================
 
-:class:`Distillation` teaches ``AttentionPairs`` by a network on all pairs.
+:class:`Distillation` teaches ``AttentionPairs`` by a network on all pairs. A
+selection's ``budget`` may be changed at any time, to what :func:`make_budget`
+makes.
 """
 
 from rn_graph.pairs.attention import AttentionPairs
 from rn_graph.pairs.base import AllPairs, PairSelection, PairSelector
+from rn_graph.pairs.budget import make_budget
 from rn_graph.pairs.distill import Distillation
 from rn_graph.pairs.nearest import KNNPairs, RadiusPairs
 from rn_graph.pairs.random import RandomPairs
@@ -30,4 +33,5 @@ __all__ = [
     "PairSelector",
     "RadiusPairs",
     "RandomPairs",
+    "make_budget",
 ]

@@ -50,8 +50,12 @@ class Budget(NamedTuple):
         return f"k={self.k}" if self.share is None else f"share={self.share}"
 
 
-def make_budget(k: int | None, share: float | None) -> Budget:
-    """Check a budget's arguments.
+def make_budget(k: int | None = None, share: float | None = None) -> Budget:
+    """Make a budget: exactly one of the two is given.
+
+    Args:
+        k: Pairs kept of each receiving node.
+        share: Share of each graph's N² pairs that is kept, in (0, 1].
 
     Raises:
         TypeError: If ``k`` is not an integer, or ``share`` not a number.

@@ -18,6 +18,7 @@ def test_smoke_runs_end_to_end(smoke):
     assert [(r.name, r.share, r.depth) for r in results] == [
         ("rn", None, None),
         ("rn_attention", 0.35, None),
+        ("rn_distilled", 0.35, None),
         ("gcn", None, 2),
         ("pna_knn", 0.35, 2),
         ("deep_sets", None, None),

@@ -75,6 +75,10 @@ def test_an_unknown_key_is_refused(tmp_path, capsys):
     [
         (lambda: CompareConfig(models="rn,foo"), "'foo': expected some of rn"),
         (lambda: CompareConfig(models=[]), "`models` is empty"),
+        (
+            lambda: CompareConfig(models="rn_distilled"),
+            r"`train\.shrink_steps` is 0, .* rn_distilled learns",
+        ),
         (lambda: CompareConfig(reference="foo"), "'foo'"),
         (lambda: CompareConfig(seeds=0), "`seeds` is 0"),
         (lambda: CompareConfig(name="a/b"), "`name` is 'a/b'"),

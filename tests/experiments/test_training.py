@@ -151,8 +151,8 @@ MUON = replace(
 
 @pytest.mark.parametrize(
     ("config", "name"),
-    [(CONFIG, "rn"), (MUON, "rn_attention")],
-    ids=["adamw", "muon"],
+    [(CONFIG, "rn"), (MUON, "rn_attention"), (MUON, "rn_distilled")],
+    ids=["adamw", "muon", "distilled"],
 )
 @pytest.mark.parametrize("at", [3, 21])
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
@@ -184,8 +184,15 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
     assert best == tmp_path / "cut" / "checkpoints" / "best.ckpt"
 
 
+@pytest.mark.parametrize(
+    ("name", "wide"),
+    [
+        ("rn_attention", [0.3 ** (step / 20) for step in range(20)]),
+        ("rn_distilled", [1.0] * 20),
+    ],
+)
 def test_a_budget_shrinks_from_all_pairs_to_its_own(
-    splits, sizes, tmp_path, monkeypatch
+    splits, sizes, tmp_path, monkeypatch, name, wide
 ):
     shares = {True: [], False: []}
     forward = AttentionPairs.forward
@@ -196,12 +203,34 @@ def test_a_budget_shrinks_from_all_pairs_to_its_own(
 
     monkeypatch.setattr(AttentionPairs, "forward", seen)
     config = replace(CONFIG, shrink_steps=20)
-    model, _ = fit(splits, sizes, tmp_path, config, name="rn_attention")
-    assert shares[True] == pytest.approx(
-        [0.3 ** min(step / 20, 1) for step in range(40)]
-    )
+    model, _ = fit(splits, sizes, tmp_path, config, name=name)
+    assert shares[True] == pytest.approx(wide + [0.3] * 20)
     assert set(shares[False]) == {0.3}
     assert model.model.pairs.budget.share == 0.3
+
+
+def test_distilled_pairs_learn_while_all_pairs_are_summed(
+    splits, sizes, tmp_path
+):
+    config = replace(
+        CONFIG, shrink_steps=16, schedule="constant", weight_decay=0
+    )
+
+    def scorer(steps):
+        """The selection's parameters after some steps."""
+        model, _ = fit(
+            splits,
+            sizes,
+            tmp_path / str(steps),
+            replace(config, steps=steps),
+            name="rn_distilled",
+        )
+        return nn.utils.parameters_to_vector(model.model.pairs.parameters())
+
+    after_16, after_24 = scorer(16), scorer(24)
+    assert torch.equal(after_16, after_24)  # gets no gradient any more
+    config = replace(config, shrink_steps=8)
+    assert not torch.equal(scorer(8), after_16)
 
 
 def test_the_best_weights_are_those_of_the_best_look(splits, sizes, tmp_path):

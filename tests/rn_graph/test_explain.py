@@ -26,6 +26,8 @@ def network(**kwargs):
     model = RelationNetwork(
         4, 5, 3, **{"hidden_channels": 8, "readout_channels": (8,), **kwargs}
     )
+    if model.object_sum is not None:  # it starts at nought
+        nn.init.normal_(model.object_sum.weight)
     return model.double()
 
 
@@ -52,6 +54,7 @@ def scene():
         {"pairs": AttentionPairs(4, 3, k=2)},
         {"object_layers": 1},
         {"object_layers": 1, "pairs": AttentionPairs(12, 3, k=2)},
+        {"object_layers": 1, "object_sum": True, "pairs": KNNPairs(k=2)},
     ],
     ids=[
         "plain",
@@ -62,6 +65,7 @@ def scene():
         "attention",
         "objects",
         "attended objects",
+        "objects beside pairs",
     ],
 )
 @pytest.mark.parametrize("several", [False, True])
@@ -210,9 +214,11 @@ def test_attention_explainer_reads_learned_weights():
     torch.testing.assert_close(explanation.edge_mask, weight.detach())
 
 
+@pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("pairs", [None, AttentionPairs(12, 3, k=2)])
-def test_given_its_own_edges_it_answers_as_the_network_does(pairs):
-    model, given = network(object_layers=2, pairs=pairs).eval(), scene()
+def test_given_its_own_edges_it_answers_as_the_network_does(pairs, alone):
+    model = network(object_layers=2, object_sum=alone, pairs=pairs).eval()
+    given = scene()
     expected = model(**given)
     edges, weight = OverEdges(model).select(**given)
     del given["pos"]
