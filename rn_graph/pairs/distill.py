@@ -62,7 +62,8 @@ class Distillation:
                 "a pair is worth is measured with every weight 1"
             )
         self.pairs = pairs
-        self._weight: Tensor | None = None
+        # Weights, scores and graphs of the pairs of the last forward pass.
+        self._seen: tuple[Tensor, Tensor, Tensor] | None = None
 
     def __enter__(self) -> Self:
         self._hook = self.pairs.register_forward_hook(
@@ -72,7 +73,7 @@ class Distillation:
 
     def __exit__(self, *_: object) -> None:
         self._hook.remove()
-        self._weight = None
+        self._seen = None
 
     def _watch(
         self,
@@ -88,20 +89,21 @@ class Distillation:
         if batch is None:
             batch = torch.zeros(x.size(0), dtype=torch.long, device=x.device)
         edges = out.edge_index
-        self._scores = module.scores(
+        scores = module.scores(
             edges, x, None if question is None else question.detach(), batch
         )
-        self._graph = batch[edges[1]]
-        self._weight = torch.ones(
+        weight = torch.ones(
             edges.size(1), dtype=x.dtype, device=x.device, requires_grad=True
         )
-        return PairSelection(edges, self._weight)
+        self._seen = weight, scores, batch[edges[1]]
+        return PairSelection(edges, weight)
 
     def loss(self, loss: Tensor) -> Tensor:
         """How far the scores are from what the pairs are worth.
 
         Args:
-            loss: The answers' loss, of a forward pass within the context.
+            loss: The answers' loss, of the last forward pass within the
+                context.
 
         Returns:
             A number, nought if nothing depends on any pair.
@@ -109,15 +111,15 @@ class Distillation:
         Raises:
             RuntimeError: Without a forward pass before.
         """
-        if self._weight is None:
+        if self._seen is None:
             raise RuntimeError(
                 "the selection was not run in this context: compute the loss "
                 "from a forward pass within it"
             )
+        weight, scores, graph = self._seen
         (slope,) = torch.autograd.grad(
-            loss, self._weight, retain_graph=True, allow_unused=True
+            loss, weight, retain_graph=True, allow_unused=True
         )
-        scores, graph = self._scores, self._graph
         if slope is None or not scores.numel():
             return scores.sum() * 0
         count = int(graph.max()) + 1
