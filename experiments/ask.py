@@ -23,7 +23,6 @@ from experiments.draw_pairs import (
     words_of,
 )
 from experiments.runs import Run
-from experiments.training import load_weights
 from rn_graph import QuestionAnswering, RelationNetwork
 from rn_graph.explain import PairContributions, pair_contributions
 from rn_graph.pairs import PairSelection
@@ -102,14 +101,13 @@ def load_model(folder: Path) -> tuple[Run, QuestionAnswering]:
         ValueError: If its model reads no questions.
     """
     planned = Run.read(folder)
-    model = planned.build()
+    model = planned.load()
     if not isinstance(model, QuestionAnswering):
         raise ValueError(
             f"{folder} is a run of {planned.model!r}, expected a model that "
             f"reads questions"
         )
-    load_weights(model, planned.checkpoint)
-    return planned, model.eval()
+    return planned, model
 
 
 def reply(

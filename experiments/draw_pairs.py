@@ -29,8 +29,8 @@ from datasets.clevr.vocabulary import ATTRIBUTES, encode_tokens, tokenize
 from experiments.cli import parse, run
 from experiments.runs import Run
 from experiments.scene_plot import from_above, legend, over_image
-from experiments.training import load_weights
-from rn_graph import QuestionAnswering
+from rn_graph import QuestionAnswering, RelationNetwork
+from rn_graph.explain import OverEdges
 from rn_graph.pairs import (
     AllPairs,
     AttentionPairs,
@@ -238,22 +238,20 @@ def learned_pairs(
             of CLEVR's.
     """
     planned = Run.read(folder)
-    model = planned.build()
-    pairs = getattr(getattr(model, "model", None), "pairs", None)
-    if not isinstance(model, QuestionAnswering) or not isinstance(
-        pairs, AttentionPairs
+    model = planned.load()
+    network = model.model if isinstance(model, QuestionAnswering) else None
+    if not isinstance(network, RelationNetwork) or not isinstance(
+        network.pairs, AttentionPairs
     ):
         raise ValueError(
             f"{folder} is a run of {planned.model!r}, expected a model whose "
             f"pairs are learned"
         )
-    load_weights(model, planned.checkpoint)
+    assert isinstance(model, QuestionAnswering)
     x, pos = objects_of(scene, planned.data.features)
-    model.eval()
     with torch.no_grad():
         encoded = model.encoder(*words_of(question))
-        chosen: PairSelection = pairs(x, pos, encoded)
-    return chosen
+        return OverEdges(network).select(x, encoded, pos=pos)
 
 
 def draw(

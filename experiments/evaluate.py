@@ -19,7 +19,6 @@ from experiments.cli import parse, run
 from experiments.data import Splits, open_splits
 from experiments.models import MODELS
 from experiments.runs import Run, read_json
-from experiments.training import load_weights
 from rn_graph import MostFrequentAnswer
 
 PROG = "python -m experiments.evaluate"
@@ -64,10 +63,8 @@ def answer_split(planned: Run, splits: Splits, split: str = "test") -> Tally:
     batches = splits.loader(split, EVALUATION_BATCH)
     if MODELS[planned.model].build is None:
         return _most_frequent(splits, batches)
-    model = planned.build()
-    load_weights(model, planned.checkpoint)
     device = processes.device(planned.train.accelerator)
-    return evaluate(model, batches, device)
+    return evaluate(planned.load(), batches, device)
 
 
 def _most_frequent(splits: Splits, batches: Iterable[Any]) -> Tally:

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from experiments.config import (
@@ -179,6 +181,17 @@ class Run:
             )
         )
 
+    def load(self) -> nn.Module:
+        """Make the model, with the weights that were best on validation.
+
+        Raises:
+            FileNotFoundError: If there is no checkpoint.
+            ValueError: If it is damaged, or the model is not a trained one.
+        """
+        model = self.build()
+        load_weights(model, self.checkpoint)
+        return model.eval()
+
     @property
     def checkpoint(self) -> Path:
         """The weights that were best on validation.
@@ -190,6 +203,44 @@ class Run:
         return (
             exported if exported.exists() and not trained.exists() else trained
         )
+
+
+def load_weights(model: nn.Module, checkpoint: Path) -> None:
+    """Load a run's checkpoint into a freshly made model.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If it is damaged, or another model's.
+    """
+    if not checkpoint.is_file():
+        raise FileNotFoundError(
+            f"no checkpoint {checkpoint}: has the run been trained?"
+        )
+    try:
+        if checkpoint.suffix == ".safetensors":
+            weights = load_file(checkpoint)
+        else:
+            state = torch.load(
+                checkpoint, map_location="cpu", weights_only=True
+            )
+            prefix = "model."
+            weights = {
+                k.removeprefix(prefix): v
+                for k, v in state["state_dict"].items()
+            }
+    # torch raises whatever the damage leads to.
+    except Exception as error:
+        raise ValueError(
+            f"{checkpoint} is damaged, or no checkpoint of a run: "
+            f"{type(error).__name__}"
+        ) from error
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{checkpoint} holds the weights of another model than the run's "
+            f"settings describe: {str(error).splitlines()[1].strip()}"
+        ) from error
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -350,41 +349,3 @@ def train(
     except SystemExit:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from None
     return last.with_name("best.ckpt")
-
-
-def load_weights(model: nn.Module, checkpoint: Path) -> None:
-    """Load a run's checkpoint into a freshly made model.
-
-    Raises:
-        FileNotFoundError: If there is no such checkpoint.
-        ValueError: If it is damaged, or another model's.
-    """
-    if not checkpoint.is_file():
-        raise FileNotFoundError(
-            f"no checkpoint {checkpoint}: has the run been trained?"
-        )
-    try:
-        if checkpoint.suffix == ".safetensors":
-            weights = load_file(checkpoint)
-        else:
-            state = torch.load(
-                checkpoint, map_location="cpu", weights_only=True
-            )
-            prefix = "model."
-            weights = {
-                k.removeprefix(prefix): v
-                for k, v in state["state_dict"].items()
-            }
-    # torch raises whatever the damage leads to.
-    except Exception as error:
-        raise ValueError(
-            f"{checkpoint} is damaged, or no checkpoint of a run: "
-            f"{type(error).__name__}"
-        ) from error
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(
-            f"{checkpoint} holds the weights of another model than the run's "
-            f"settings describe: {str(error).splitlines()[1].strip()}"
-        ) from error

@@ -23,7 +23,7 @@ from experiments.data import Splits, open_splits
 from experiments.evaluate import answer_split
 from experiments.models import MODELS, label
 from experiments.runs import Run, write_json
-from experiments.training import load_weights, train
+from experiments.training import train
 
 
 class Trainings:
@@ -177,9 +177,7 @@ def take_over(model: nn.Module, folder: Path) -> None:
         ValueError: If the model lacks a weight of the run's, or has it in
             another shape.
     """
-    planned = Run.read(folder)
-    source = planned.build()
-    load_weights(source, planned.checkpoint)
+    source = Run.read(folder).load()
     own = model.state_dict()
     for name, value in source.state_dict().items():
         if name not in own or own[name].shape != value.shape:

@@ -157,12 +157,23 @@ def test_nothing_is_left_behind_by_a_wrong_name(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def with_weights(planned):
+    """Begin a run, and give it random weights; its model."""
+    planned.begin()
+    model = planned.build()
+    planned.checkpoint.parent.mkdir(parents=True)
+    state = {f"model.{k}": v for k, v in model.state_dict().items()}
+    torch.save({"state_dict": state}, planned.checkpoint)
+    return model.eval()
+
+
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     """The folder of a run with learned pairs, its weights drawn at random."""
 
     def build(plan):
-        pairs = AttentionPairs(plan.in_channels, 7, share=0.3)
+        width = plan.in_channels + plan.hidden_channels
+        pairs = AttentionPairs(width, 7, share=0.3)
         model = RelationNetwork(
             plan.in_channels,
             28,
@@ -171,6 +182,7 @@ def trained(tmp_path, monkeypatch):
             2,
             pairs,
             readout_channels=[5],
+            object_layers=1,
         )
         return QuestionAnswering(QuestionEncoder(84, 4, 7), model)
 
@@ -178,12 +190,7 @@ def trained(tmp_path, monkeypatch):
     monkeypatch.setitem(MODELS, "learned", spec)
     config = CompareConfig(name="c", runs=str(tmp_path))
     planned = Run.plan(config, "learned", 0, Plan(config.model, 18, 6))
-    planned.begin()
-    model = planned.build()
-    planned.checkpoint.parent.mkdir(parents=True)
-    state = {f"model.{k}": v for k, v in model.state_dict().items()}
-    torch.save({"state_dict": state}, planned.checkpoint)
-    return planned.folder, model.eval()
+    return planned.folder, with_weights(planned)
 
 
 def test_learned_pairs_are_those_of_the_checkpoint(trained, scene):
@@ -194,7 +201,8 @@ def test_learned_pairs_are_those_of_the_checkpoint(trained, scene):
     words = ["what", "size", "is", "the", "red", "cube", "?"]
     tokens = torch.tensor([[TOKENS.index(word) for word in words]])
     question = model.encoder(tokens, torch.tensor([7]))
-    expected = model.model.pairs(x, pos, question)
+    seen = model.model.objects(x, question, torch.zeros(6).long())
+    expected = model.model.pairs(seen, pos, question)
     assert torch.equal(edges, expected.edge_index)
     assert torch.equal(weight, expected.edge_weight)
     chosen = choose_pairs(
@@ -207,7 +215,7 @@ def test_learned_pairs_are_those_of_the_checkpoint(trained, scene):
 def test_a_run_without_learned_pairs_is_refused(tmp_path, scene):
     config = CompareConfig(name="c", runs=str(tmp_path))
     planned = Run.plan(config, "rn", 0, Plan(config.model, 18, 6))
-    planned.begin()
+    with_weights(planned)
     with pytest.raises(ValueError, match="'rn', expected a model whose pairs"):
         learned_pairs(scene, planned.folder, "Is there a cube?")
 

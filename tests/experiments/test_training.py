@@ -13,10 +13,10 @@ from experiments.config import Stage, TrainConfig
 from experiments.models import MODELS, Plan
 from experiments.optimizers import make_optimizer
 from experiments.results import read_curve
+from experiments.runs import load_weights
 from experiments.training import (
     StepLoader,
     learning_rate_factor,
-    load_weights,
     train,
 )
 from experiments.trainings import augmentation, stages
