@@ -22,7 +22,7 @@ from experiments.draw_pairs import (
     save,
     words_of,
 )
-from experiments.runs import Run
+from experiments.runs import load_model
 from rn_graph import QuestionAnswering, RelationNetwork
 from rn_graph.explain import PairContributions, pair_contributions
 from rn_graph.pairs import PairSelection
@@ -91,23 +91,6 @@ class Reply(NamedTuple):
 
     probability: Tensor
     pairs: PairContributions | None
-
-
-def load_model(folder: Path) -> tuple[Run, QuestionAnswering]:
-    """Load a run's trained model.
-
-    Raises:
-        FileNotFoundError: If the folder is not a trained run's.
-        ValueError: If its model reads no questions.
-    """
-    planned = Run.read(folder)
-    model = planned.load()
-    if not isinstance(model, QuestionAnswering):
-        raise ValueError(
-            f"{folder} is a run of {planned.model!r}, expected a model that "
-            f"reads questions"
-        )
-    return planned, model
 
 
 def reply(

@@ -75,11 +75,11 @@ class ModelConfig:
             several (`train.whole_scenes`).
         object_layers: Layers of an MLP that shows each object the question
             before any model sums over pairs or passes messages; 0: none.
+        object_sum: Whether RN's f is given the sum of what these layers say,
+            too, so that an object counts of which no pair is kept.
         aggr: How RN adds up what g says of the pairs: their sum, as in the
             paper, or each object's mean.
         norm: Normalisation in RN's g, as in `layer_norm`; empty: none.
-        object_sum: Whether RN's f is given the sum of what these layers say,
-            too, so that an object counts of which no pair is kept.
         readout_channels: Widths of the readout f's hidden layers.
         dropout: Dropout in the readout f.
         depths: Depths to try for each GNN. With more than one, the first

@@ -27,9 +27,9 @@ from datasets.clevr.layout import iter_scenes
 from datasets.clevr.scenes import generate_scene
 from datasets.clevr.vocabulary import ATTRIBUTES, encode_tokens, tokenize
 from experiments.cli import parse, run
-from experiments.runs import Run
+from experiments.runs import load_model
 from experiments.scene_plot import from_above, legend, over_image
-from rn_graph import QuestionAnswering, RelationNetwork
+from rn_graph import RelationNetwork
 from rn_graph.explain import OverEdges
 from rn_graph.pairs import (
     AllPairs,
@@ -237,9 +237,8 @@ def learned_pairs(
         ValueError: If its model has no learned pairs, or for a word outside
             of CLEVR's.
     """
-    planned = Run.read(folder)
-    model = planned.load()
-    network = model.model if isinstance(model, QuestionAnswering) else None
+    planned, model = load_model(folder)
+    network = model.model
     if not isinstance(network, RelationNetwork) or not isinstance(
         network.pairs, AttentionPairs
     ):
@@ -247,7 +246,6 @@ def learned_pairs(
             f"{folder} is a run of {planned.model!r}, expected a model whose "
             f"pairs are learned"
         )
-    assert isinstance(model, QuestionAnswering)
     x, pos = objects_of(scene, planned.data.features)
     with torch.no_grad():
         encoded = model.encoder(*words_of(question))

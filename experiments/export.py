@@ -14,12 +14,11 @@ from tabulate import tabulate
 from torch import nn
 
 from datasets.clevr.families import load_families
-from experiments.ask import load_model
 from experiments.cli import parse, run
 from experiments.data import SPLITS
 from experiments.models import label
 from experiments.results import ACCURACIES
-from experiments.runs import EXPORTED, Run, read_json, write
+from experiments.runs import EXPORTED, Run, load_model, read_json, write
 
 PROG = "python -m experiments.export"
 HELP = """Write a trained run's best weights as safetensors, with a model card

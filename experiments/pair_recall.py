@@ -33,7 +33,7 @@ from experiments.runs import read_json, write, write_json
 from experiments.stats import interval
 from experiments.training import shrunk
 from rn_graph import RelationNetwork
-from rn_graph.pairs.budget import make_budget
+from rn_graph.pairs import make_budget
 
 PROG = "python -m experiments.pair_recall"
 HELP = """Train a Relation Network on scenes where the question names two of

@@ -23,6 +23,7 @@ from experiments.config import (
 )
 from experiments.models import MODELS, Plan
 from experiments.provenance import provenance
+from rn_graph import QuestionAnswering
 
 
 def write(path: Path, text: str) -> None:
@@ -203,6 +204,23 @@ class Run:
         return (
             exported if exported.exists() and not trained.exists() else trained
         )
+
+
+def load_model(folder: Path) -> tuple[Run, QuestionAnswering]:
+    """Load a run's trained model.
+
+    Raises:
+        FileNotFoundError: If the folder is not a trained run's.
+        ValueError: If its model reads no questions.
+    """
+    planned = Run.read(folder)
+    model = planned.load()
+    if not isinstance(model, QuestionAnswering):
+        raise ValueError(
+            f"{folder} is a run of {planned.model!r}, expected a model that "
+            f"reads questions"
+        )
+    return planned, model
 
 
 def load_weights(model: nn.Module, checkpoint: Path) -> None:

@@ -91,8 +91,12 @@ class Task(L.LightningModule):
         if self.augment is not None:
             batch = self.augment(batch)
         steps = self.config.shrink_steps
-        self._set_budgets(self.global_step / steps if steps else 1)
-        taught = self.teachers if self.global_step < steps else []
+        shrinks = self.global_step < steps
+        taught = self.teachers if shrinks else []
+        if taught:  # all pairs teach which ones to keep
+            self._set_budgets(0)
+        else:
+            self._set_budgets(self.global_step / steps if shrinks else 1)
         with ExitStack() as stack:
             # Looking at values makes a GPU wait: once an epoch is enough.
             stack.enter_context(value_checks(index == 0))
@@ -100,16 +104,17 @@ class Task(L.LightningModule):
                 stack.enter_context(teacher)
             loss = F.cross_entropy(logits(self.model, batch), batch.y)
             pairs = sum((t.loss(loss) for t in taught), loss.new_zeros(()))
-        if not torch.isfinite(loss + pairs):
+        total = loss + pairs
+        if not torch.isfinite(total):
             raise FloatingPointError(
-                f"the loss is {loss.item()} at step {self.global_step}; try a "
+                f"the loss is {total.item()} at step {self.global_step}; try a "
                 f"lower `train.learning_rate` or more `train.warmup_steps`. "
                 f"The last good checkpoint is kept in the run's folder."
             )
         self.log("train/loss", loss, batch_size=batch.y.numel())
         if taught:
             self.log("train/pairs", pairs, batch_size=batch.y.numel())
-        return loss + pairs
+        return total
 
     def on_validation_epoch_start(self) -> None:
         """Start counting, with the budget that counts."""
@@ -117,8 +122,6 @@ class Task(L.LightningModule):
         self._set_budgets(1)
 
     def _set_budgets(self, done: float) -> None:
-        if self.teachers and done < 1:
-            done = 0  # all pairs teach which ones to keep
         for selector, share in self.shares:
             selector.budget = make_budget(share=shrunk(1, share, done))
 

@@ -176,15 +176,7 @@ class AttentionPairs(PairSelector):
         sizes: Tensor,
     ) -> PairSelection:
         """Keep the best pairs, and weigh them."""
-        self._check(x, question)
-        # In float64, compared to six decimals: what is equal but for the order
-        # of a sum ties, so that neither batching nor blocks decide.
-        nodes = self._project(
-            x.double(),
-            None if question is None else question.double(),
-            batch,
-            sizes,
-        )
+        nodes = self._project(x, question, batch, sizes)
         fixed = Projections(*(t.detach() for t in nodes))
         if checks_enabled() and not all(t.isfinite().all() for t in fixed):
             raise ValueError(
@@ -228,22 +220,12 @@ class AttentionPairs(PairSelector):
             ``[E]``, in float64.
 
         Raises:
-            ValueError: For shapes that do not fit, or infinite numbers.
+            TypeError: For a tensor of the wrong type.
+            ValueError: For ``x``, ``question`` or ``batch`` that do not fit,
+                NaN or infinite numbers.
         """
-        self._check(x, question)
-        if batch is None:
-            batch = torch.zeros(x.size(0), dtype=torch.long, device=x.device)
-        graphs = batch.max() + 1 if batch.numel() else 0
-        sizes = torch.bincount(
-            batch,
-            minlength=int(graphs) if question is None else question.size(0),
-        )
-        nodes = self._project(
-            x.double(),
-            None if question is None else question.double(),
-            batch,
-            sizes,
-        )
+        batch, sizes = self._graphs(x, None, question, batch)
+        nodes = self._project(x, question, batch, sizes)
         return self._raw(nodes, edge_index)
 
     def _check(self, x: Tensor, question: Tensor | None) -> None:
@@ -267,10 +249,13 @@ class AttentionPairs(PairSelector):
         batch: Tensor,
         sizes: Tensor,
     ) -> Projections:
-        h = _linear(self.lin_x, x)
+        self._check(x, question)
+        # In float64, compared to six decimals: what is equal but for the order
+        # of a sum ties, so that neither batching nor blocks decide.
+        h = _linear(self.lin_x, x.double())
         if self.lin_question is not None:
             assert question is not None
-            film = _linear(self.lin_question, question)[batch]
+            film = _linear(self.lin_question, question.double())[batch]
             h = self._modulate(h, *film.chunk(2, dim=-1))
         h = _linear(self.lin_out, h.relu())
         h = h.view(-1, self.heads, self.width).transpose(0, 1)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rn_graph.batching import complete_edge_index, graph_spans
+from rn_graph.batching import complete_edge_index, graph_sizes
 from rn_graph.checks import check_features, check_index, checks_enabled
 
 
@@ -64,6 +64,21 @@ class PairSelector(nn.Module):
             ValueError: For shapes that do not fit, NaN or infinite numbers,
                 an unsorted ``batch``, or input that is missing.
         """
+        batch, sizes = self._graphs(x, pos, question, batch)
+        return self.select(x, pos, question, batch, sizes)
+
+    def _graphs(
+        self,
+        x: Tensor,
+        pos: Tensor | None,
+        question: Tensor | None,
+        batch: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Check the input of :meth:`forward`.
+
+        Returns:
+            Graph of each node, ``[N]``, and nodes of each graph, ``[B]``.
+        """
         check_features("x", x)
         num_nodes = x.size(0)
         if pos is not None:
@@ -91,9 +106,7 @@ class PairSelector(nn.Module):
                 num_graphs = known
             else:
                 num_graphs = int(batch[-1]) + 1 if num_nodes > 0 else 0
-        graphs = torch.arange(num_graphs, device=x.device)
-        _, sizes = graph_spans(batch, graphs)
-        return self.select(x, pos, question, batch, sizes)
+        return batch, graph_sizes(batch, num_graphs)
 
     def select(
         self,

@@ -85,17 +85,19 @@ class Distillation:
         names = ("x", "pos", "question", "batch")
         given = dict(zip(names, args, strict=False)) | options
         x, question = given["x"].detach(), given.get("question")
-        batch = given.get("batch")
-        if batch is None:
-            batch = torch.zeros(x.size(0), dtype=torch.long, device=x.device)
-        edges = out.edge_index
+        batch, edges = given.get("batch"), out.edge_index
         scores = module.scores(
             edges, x, None if question is None else question.detach(), batch
         )
         weight = torch.ones(
             edges.size(1), dtype=x.dtype, device=x.device, requires_grad=True
         )
-        self._seen = weight, scores, batch[edges[1]]
+        graph = (
+            torch.zeros_like(edges[1])
+            if batch is None
+            else batch[edges[1]].long()
+        )
+        self._seen = weight, scores, graph
         return PairSelection(edges, weight)
 
     def loss(self, loss: Tensor) -> Tensor:

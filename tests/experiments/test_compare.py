@@ -6,11 +6,10 @@ import torch
 import yaml
 
 from experiments import compare, evaluate, report
-from experiments.ask import load_model
 from experiments.config import CompareConfig, ModelConfig, TrainConfig
 from experiments.models import Plan, label
 from experiments.results import ACCURACIES, band, read_results
-from experiments.runs import Run, read_json
+from experiments.runs import Run, load_model, read_json
 
 
 def test_smoke_runs_end_to_end(smoke):
