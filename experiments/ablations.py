@@ -24,9 +24,11 @@ from experiments.config import (
     from_dict,
     preset_path,
 )
+from experiments.files import read_json, write
+from experiments.plots import write_figure
 from experiments.report import insert
 from experiments.results import ACCURACIES, read_curve
-from experiments.runs import Run, read_json, write
+from experiments.runs import Run
 from experiments.stats import interval
 from experiments.trainings import Trainings
 
@@ -217,8 +219,7 @@ def draw(done: Mapping[str, list[Run]], path: Path) -> None:
     axes.set(xlabel="step", ylabel="validation accuracy, %")
     axes.legend(fontsize="small")
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    write_figure(figure, path)
 
 
 def main(argv: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from errno import EDQUOT, ENOSPC
 from typing import Any, TypeVar
 
 from jsonargparse import ActionConfigFile, ArgumentParser
@@ -9,6 +10,9 @@ from jsonargparse import ActionConfigFile, ArgumentParser
 from experiments.config import from_dict, preset_path
 
 T = TypeVar("T")
+
+FULL = """What was finished is kept. Once there is room on the disk, the same
+command goes on from there."""
 
 
 def parse(kind: type[T], argv: list[str], prog: str, description: str) -> T:
@@ -49,6 +53,7 @@ def run(main: Callable[[list[str]], None]) -> None:
     try:
         main(sys.argv[1:])
     except (ValueError, TypeError, OSError, FloatingPointError) as e:
-        sys.exit(f"error: {e}")
+        full = isinstance(e, OSError) and e.errno in (ENOSPC, EDQUOT)
+        sys.exit(f"error: {e}" + ("\n" + FULL if full else ""))
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on from here")

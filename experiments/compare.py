@@ -15,9 +15,10 @@ from experiments.config import CompareConfig, to_yaml
 from experiments.cost import measure_apart
 from experiments.data import open_splits
 from experiments.evaluate import answer_split, as_json
+from experiments.files import read_json, write, write_json
 from experiments.matching import count_parameters, match_parameters
 from experiments.models import MODELS, Plan, label, near_pairs
-from experiments.runs import Run, read_json, write, write_json
+from experiments.runs import Run
 from experiments.trainings import Trainings
 from rn_graph.models import degree_histogram
 

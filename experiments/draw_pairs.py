@@ -4,7 +4,6 @@
 """
 
 import math
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from datasets.clevr.layout import iter_scenes
 from datasets.clevr.scenes import generate_scene
 from datasets.clevr.vocabulary import ATTRIBUTES, encode_tokens, tokenize
 from experiments.cli import parse, run
+from experiments.plots import write_figure
 from experiments.runs import load_model
 from experiments.scene_plot import from_above, legend, over_image
 from rn_graph import RelationNetwork
@@ -320,14 +320,7 @@ def save(figure: Figure, path: Path, dpi: int = 110) -> None:
             f"`out` is {path.name!r}, expected a name that ends in one of "
             f"{', '.join(sorted(kinds))}"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        figure.savefig(partial, dpi=dpi, format=kind)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-        plt.close(figure)
+    write_figure(figure, path, dpi)
 
 
 def main(argv: list[str]) -> None:

@@ -17,8 +17,9 @@ from experiments import processes
 from experiments.accuracy import EVALUATION_BATCH, Tally, evaluate
 from experiments.cli import parse, run
 from experiments.data import Splits, open_splits
+from experiments.files import read_json
 from experiments.models import MODELS
-from experiments.runs import Run, read_json
+from experiments.runs import Run
 from rn_graph import MostFrequentAnswer
 
 PROG = "python -m experiments.evaluate"

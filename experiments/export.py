@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from safetensors.torch import save_file
+from safetensors.torch import save
 from tabulate import tabulate
 from torch import nn
 
 from datasets.clevr.families import load_families
 from experiments.cli import parse, run
 from experiments.data import SPLITS
+from experiments.files import read_json, whole, write
 from experiments.models import label
 from experiments.results import ACCURACIES
-from experiments.runs import EXPORTED, Run, load_model, read_json, write
+from experiments.runs import EXPORTED, Run, load_model
 
 PROG = "python -m experiments.export"
 HELP = """Write a trained run's best weights as safetensors, with a model card
@@ -141,9 +142,8 @@ def export(planned: Run, model: nn.Module, out: Path) -> None:
     for name in _FIGURES:
         if out.resolve() != planned.folder.resolve():
             shutil.copyfile(planned.folder / name, out / name)
-    partial = out / f".{EXPORTED}.partial"
-    save_file(model.state_dict(), partial)
-    partial.replace(out / EXPORTED)
+    with whole(out / EXPORTED) as partial:
+        partial.write_bytes(save(model.state_dict()))
     write(out / "README.md", text)
 
 

@@ -19,6 +19,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from experiments.cli import parse, run
+from experiments.files import read_json, write, write_json
 from experiments.pair_selections import SELECTIONS, Budgeted
 from experiments.pair_task import (
     IN_CHANNELS,
@@ -29,7 +30,6 @@ from experiments.pair_task import (
 )
 from experiments.provenance import provenance
 from experiments.report import insert
-from experiments.runs import read_json, write, write_json
 from experiments.stats import interval
 from experiments.training import shrunk
 from rn_graph import RelationNetwork

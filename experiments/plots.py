@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from experiments.files import whole
 from experiments.models import MODELS
 from experiments.results import ACCURACIES, ModelResult, band
 
@@ -24,7 +25,6 @@ def write_plots(results: Sequence[ModelResult], folder: Path) -> list[Path]:
     Returns:
         Their paths.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     colors = _colors(results)
     figures = {
         "learning_curves": learning_curves(results, colors),
@@ -36,10 +36,18 @@ def write_plots(results: Sequence[ModelResult], folder: Path) -> list[Path]:
     paths = []
     for name, figure in figures.items():
         path = folder / f"{name}.png"
-        figure.savefig(path, dpi=120)
-        plt.close(figure)
+        write_figure(figure, path)
         paths.append(path)
     return paths
+
+
+def write_figure(figure: Figure, path: Path, dpi: int = 120) -> None:
+    """Write a figure whole or not at all, and close it."""
+    try:
+        with whole(path) as partial:
+            figure.savefig(partial, dpi=dpi)
+    finally:
+        plt.close(figure)
 
 
 #: By the label of a model with its budget and depth.

@@ -15,9 +15,9 @@ from pathlib import Path
 from tabulate import tabulate
 
 from experiments.cli import parse, run
+from experiments.files import write, write_json
 from experiments.plots import write_plots
 from experiments.results import ACCURACIES, ModelResult, read_results
-from experiments.runs import write, write_json
 
 PROG = "python -m experiments.report"
 HEADER = (

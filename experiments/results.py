@@ -9,8 +9,9 @@ from statistics import fmean
 from typing import Any
 
 from datasets.clevr.vocabulary import CATEGORIES
+from experiments.files import read_json
 from experiments.models import MODELS, label
-from experiments.runs import Run, read_json
+from experiments.runs import Run
 from experiments.stats import interval
 
 ACCURACIES = ("all", *CATEGORIES)

@@ -4,8 +4,6 @@
 a finished training; ``test.json`` holds the test figures.
 """
 
-import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,38 +19,10 @@ from experiments.config import (
     TrainConfig,
     from_dict,
 )
+from experiments.files import read_json, write_json
 from experiments.models import MODELS, Plan
 from experiments.provenance import provenance
 from rn_graph import QuestionAnswering
-
-
-def write(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    write(path, json.dumps(value, indent=2) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        FileNotFoundError: If it is absent.
-        ValueError: If it does not hold JSON.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} does not hold JSON: {error}") from None
-
 
 #: Weights of a run without the rest of its checkpoint.
 EXPORTED = "model.safetensors"

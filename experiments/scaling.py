@@ -24,10 +24,11 @@ from tqdm import tqdm
 
 from experiments.cli import parse, run
 from experiments.config import check_folder_name
+from experiments.files import write, write_json
 from experiments.matching import count_parameters, match_parameters
 from experiments.memory import PeakMemory
+from experiments.plots import write_figure
 from experiments.provenance import provenance
-from experiments.runs import write, write_json
 from experiments.scaling_models import (
     ANSWERS,
     IN_CHANNELS,
@@ -326,9 +327,7 @@ def main(argv: list[str]) -> None:
     write(folder / "scaling.csv", as_csv(rows))
     settings = {k: v for k, v in asdict(config).items() if k != "runs"}
     write_json(folder / "scaling.json", {"settings": settings, **provenance()})
-    figure = plot(rows, config)
-    figure.savefig(folder / "scaling.png", dpi=120)
-    plt.close(figure)
+    write_figure(plot(rows, config), folder / "scaling.png")
     print(as_csv(rows), end="")
 
 

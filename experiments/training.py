@@ -1,7 +1,9 @@
 """Training one model with one seed, by Lightning."""
 
+import io
 import logging
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -14,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -21,6 +24,7 @@ from datasets.loader import QuestionLoader
 from experiments import processes
 from experiments.accuracy import Tally, logits
 from experiments.config import TrainConfig
+from experiments.files import whole
 from experiments.optimizers import make_optimizer
 from rn_graph import value_checks
 from rn_graph.pairs import (
@@ -179,6 +183,28 @@ def shrunk(start: float, end: float, done: float) -> float:
     return end if done >= 1 else start * (end / start) ** done
 
 
+class WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that a full disk or a kill leaves as they were.
+
+    Lightning's own way writes into the system's folder of temporary files and
+    moves that over the last checkpoint. On another disk a move is a copy, so
+    that one cut short would leave no checkpoint at all.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | os.PathLike[str],
+        storage_options: Any = None,
+    ) -> None:
+        """Write a checkpoint whole or not at all."""
+        # torch would tell of a full disk without saying so, or which file.
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        with whole(Path(path)) as partial:
+            partial.write_bytes(buffer.getbuffer())
+
+
 class StepLoader:
     """Endless training batches, cut into Lightning epochs of equal steps.
 
@@ -301,6 +327,7 @@ def train(
     Raises:
         FloatingPointError: If the loss is not finite.
         KeyboardInterrupt: If it was stopped; called again, it goes on.
+        OSError: If a checkpoint cannot be written; the one before it is kept.
     """
     last = folder / "checkpoints" / "last.ckpt"
     parts = len(list((folder / "logs").glob("part-*")))
@@ -338,6 +365,7 @@ def train(
         ],
         callbacks=[keep_best, keep_last, Bar(title, config.steps, position)],
         log_every_n_steps=min(50, config.val_every),
+        plugins=[WholeCheckpoints()],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

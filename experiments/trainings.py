@@ -21,8 +21,9 @@ from experiments.accuracy import EVALUATION_BATCH
 from experiments.config import CompareConfig, TrainConfig
 from experiments.data import Splits, open_splits
 from experiments.evaluate import answer_split
+from experiments.files import write_json
 from experiments.models import MODELS, label
-from experiments.runs import Run, write_json
+from experiments.runs import Run
 from experiments.training import train
 
 

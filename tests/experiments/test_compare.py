@@ -7,9 +7,10 @@ import yaml
 
 from experiments import compare, evaluate, report
 from experiments.config import CompareConfig, ModelConfig, TrainConfig
+from experiments.files import read_json
 from experiments.models import Plan, label
 from experiments.results import ACCURACIES, band, read_results
-from experiments.runs import Run, load_model, read_json
+from experiments.runs import Run, load_model
 
 
 def test_smoke_runs_end_to_end(smoke):

@@ -10,8 +10,8 @@ from datasets import dataset
 from experiments import compare, data, processes
 from experiments.config import DataConfig
 from experiments.data import Splits
+from experiments.files import read_json
 from experiments.results import read_curve
-from experiments.runs import read_json
 
 OPTIONS = (
     *("smoke", "--models", "rn", "--seeds", "1", "--cost_steps", "1"),

@@ -1,4 +1,6 @@
+import errno
 import math
+import resource
 import signal
 from dataclasses import replace
 
@@ -16,6 +18,7 @@ from experiments.results import read_curve
 from experiments.runs import load_weights
 from experiments.training import (
     StepLoader,
+    WholeCheckpoints,
     learning_rate_factor,
     train,
 )
@@ -182,6 +185,41 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
         assert torch.equal(a, b)
     assert read_curve(tmp_path / "cut") == read_curve(tmp_path / "whole")
     assert best == tmp_path / "cut" / "checkpoints" / "best.ckpt"
+
+
+@pytest.mark.parametrize(("name", "step"), [("best", 8), ("last", 24)])
+def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint(
+    splits, sizes, tmp_path, monkeypatch, name, step
+):
+    through, _ = fit(splits, sizes, tmp_path / "whole")
+    folder = tmp_path / "cut" / "checkpoints"
+    save = WholeCheckpoints.save_checkpoint
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fills_up(self, checkpoint, path, storage_options=None):
+        """No file can get larger than a part of a checkpoint."""
+        if checkpoint["global_step"] == step and name in str(path):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+        save(self, checkpoint, path, storage_options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WholeCheckpoints, "save_checkpoint", fills_up)
+        try:
+            with pytest.raises(OSError, match=rf"{name}\.ckpt") as error:
+                fit(splits, sizes, tmp_path / "cut")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.errno == errno.EFBIG
+    kept = ["best.ckpt", "last.ckpt"] if step > 8 else []
+    assert sorted(p.name for p in folder.iterdir()) == kept
+    if kept:
+        assert torch.load(folder / "last.ckpt")["global_step"] == step - 8
+    resumed, best = fit(splits, sizes, tmp_path / "cut")
+    for a, b in zip(through.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+    expected = torch.load(tmp_path / "whole/checkpoints/best.ckpt")
+    found = torch.load(best)
+    assert found["global_step"] == expected["global_step"]
 
 
 @pytest.mark.parametrize(
