@@ -1,4 +1,4 @@
-"""Train one model under many recipes, from one file; what mattered, and how.
+"""Train models under many recipes, from one file; what mattered, and how.
 
 ``python -m experiments.ablations recipe``
 """
@@ -33,7 +33,7 @@ from experiments.stats import interval
 from experiments.trainings import Trainings
 
 PROG = "python -m experiments.ablations"
-HELP = """Train one model under many recipes, one after another, and tabulate
+HELP = """Train models under many recipes, one after another, and tabulate
 how well each does on validation. FILE is a YAML file, or the name of one in
 experiments/presets/ablations. It names a preset of experiments.compare
 (`base`), what is changed in all recipes (`settings`), and in each
@@ -44,7 +44,7 @@ added to the file join the others."""
 
 @dataclass
 class AblationsConfig:
-    """Train one model under many recipes.
+    """Train models under many recipes.
 
     Args:
         file: YAML file of the recipes.
@@ -70,7 +70,8 @@ class Recipes:
         recipes: What each changes in it, by its name: settings by their keys,
             as in ``train.learning_rate``. The first is what the others are
             compared with.
-        model: The model to train.
+        model: The model to train. A recipe for another says so, as in
+            ``models: [edge]``: it has as many parameters as this one.
         seeds: How many seeds each recipe is trained with.
         settings: What is changed for all of them.
     """
@@ -111,7 +112,8 @@ class Recipes:
         """A comparison of a single model for each recipe.
 
         Raises:
-            ValueError: For a setting that there is not, or a bad value.
+            ValueError: For a setting that there is not, a bad value, or a
+                recipe of several models.
         """
         text = preset_path(self.base).read_text(encoding="utf-8")
         base = yaml.safe_load(text)
@@ -119,10 +121,10 @@ class Recipes:
         for name, changes in self.recipes.items():
             values = copy.deepcopy(base)
             for key, value in {
+                "models": [self.model],
                 **(self.settings or {}),
                 **(changes or {}),
                 "name": name,
-                "models": [self.model],
                 "reference": self.model,
                 "seeds": self.seeds,
                 "runs": str(Path(runs) / self.name),
@@ -133,6 +135,11 @@ class Recipes:
                 out[name] = from_dict(CompareConfig, values)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"recipe {name!r}: {error}") from None
+            if len(out[name].models) != 1:
+                raise ValueError(
+                    f"recipe {name!r}: `models` is {out[name].models}, "
+                    f"expected a single one"
+                )
         return out
 
 
@@ -159,9 +166,10 @@ def train_all(
     done: dict[str, list[Run]] = {}
     for name, config in configs.items():
         comparison = Comparison(config)
-        depth = comparison.depths(recipes.model)[0]
-        share = comparison.shares(recipes.model)[0]
-        variant = Variant(recipes.model, share, depth)
+        model = config.models[0]
+        depth = comparison.depths(model)[0]
+        share = comparison.shares(model)[0]
+        variant = Variant(model, share, depth)
         done[name] = [
             comparison.plan(variant, seed) for seed in range(recipes.seeds)
         ]

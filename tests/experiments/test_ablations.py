@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -6,6 +7,7 @@ import yaml
 from experiments import ablations
 from experiments.ablations import Recipes, find_file
 from experiments.config import PRESETS
+from experiments.matching import count_parameters
 from experiments.runs import Run
 
 SMALL = {
@@ -26,6 +28,7 @@ SMALL = {
             "model.object_layers": 1,
             "model.object_sum": True,
         },
+        "another model": {"models": ["gcn"]},
     },
 }
 
@@ -45,11 +48,7 @@ def test_every_file_of_recipes_is_valid_under_its_own_name(path):
     assert list(configs) == list(recipes.recipes)
     first, *others = configs.values()
     for other in others:
-        assert (other.data, other.model, other.train) != (
-            first.data,
-            first.model,
-            first.train,
-        )
+        assert replace(other, name="a") != replace(first, name="a")
 
 
 def test_recipes_are_trained_tabulated_and_kept(tmp_path, roots, capsys):
@@ -80,6 +79,10 @@ def test_recipes_are_trained_tabulated_and_kept(tmp_path, roots, capsys):
     assert model.conv.aggr == "mean"
     assert len(model.conv.g.norms) > 0
     assert model.object_sum is not None
+    gcn = Run.read(folder / "another model" / "gcn-depth-2" / "seed-0")
+    rn = Run.read(folder / "first" / "rn" / "seed-0")
+    ratio = count_parameters(gcn.build()) / count_parameters(rn.build())
+    assert 0.9 <= ratio <= 1.1
     row = next(r for r in text.splitlines() if "muon" in r)
     assert f"{sum(values) / 2:.1f}" in row
 
@@ -102,6 +105,7 @@ def test_recipes_are_trained_tabulated_and_kept(tmp_path, roots, capsys):
         ({"recipes": {"a": {"train.stepz": 1}}}, "recipe 'a': unknown key"),
         ({"recipes": {"a": {"train.steps": 0}}}, "recipe 'a': `train.steps`"),
         ({"model": "no"}, "unknown model 'no'"),
+        ({"recipes": {"a": {"models": ["rn", "gcn"]}}}, "'a': `models` is"),
     ],
 )
 def test_bad_files(tmp_path, changes, message):
