@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -27,6 +28,7 @@ from experiments.data import Splits, open_splits
 from experiments.flops import flops_a_question
 from experiments.matching import count_parameters
 from experiments.memory import PeakMemory
+from experiments.optimizers import make_optimizer
 from experiments.runs import Run
 
 PROG = "python -m experiments.cost"
@@ -50,26 +52,31 @@ class CostConfig:
 
 
 class Step:
-    """A training step without Lightning: what is timed is the model.
+    """A training step as it is taken, without data, logs and checkpoints.
 
     Args:
-        model: The model.
-        config: Learning rate, weight decay, clipping.
+        model: The model, on its device.
+        config: Optimiser, precision, clipping.
+        device: Where the model is.
     """
 
-    def __init__(self, model: nn.Module, config: TrainConfig) -> None:
+    def __init__(
+        self, model: nn.Module, config: TrainConfig, device: str
+    ) -> None:
         self.model = model.train()
         self.config = config
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
+        self.optimizer = make_optimizer(model, config)
+        self.fabric = L.Fabric(
+            accelerator=torch.device(device).type,
+            devices=1,
+            precision=config.precision,  # type: ignore[arg-type]
         )
 
     def __call__(self, batch: Any) -> None:
         """Forward, backward, clip, update."""
         self.optimizer.zero_grad()
-        loss = F.cross_entropy(logits(self.model, batch), batch.y)
+        with self.fabric.autocast():
+            loss = F.cross_entropy(logits(self.model, batch), batch.y)
         loss.backward()
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
@@ -127,10 +134,12 @@ def measure(planned: Run, splits: Splits, steps: int) -> dict[str, float]:
     validation = next(iter(splits.loader("val", size)))
 
     # A step of a model that is thrown away loads the libraries' own buffers.
-    Step(planned.build().to(device), planned.train)(validation.to(device))
+    first = Step(planned.build().to(device), planned.train, device)
+    first(validation.to(device))
+    del first
     peak = PeakMemory(device)
     model = planned.build().to(device)
-    step = Step(model, planned.train)
+    step = Step(model, planned.train, device)
     times = []
     for i in range(steps + 3):
         start = time.perf_counter()

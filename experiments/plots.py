@@ -103,8 +103,10 @@ def pairs(results: Sequence[ModelResult], colors: Colors) -> Figure:
 
 
 def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
-    """Validation accuracy against steps; bands span the seeds."""
-    figure, axes = plt.subplots(figsize=(10, 6), layout="constrained")
+    """Validation accuracy against steps and time; bands span the seeds."""
+    figure, (axes, time) = plt.subplots(
+        1, 2, figsize=(13, 6), sharey=True, layout="constrained"
+    )
     for result in results:
         color = colors[result.label]
         if not result.curves:
@@ -116,6 +118,9 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
         axes.plot(
             steps, [100 * v for v in mean], color=color, label=result.label
         )
+        if result.cost:
+            minutes = [s * result.cost["step_ms"] / 60_000 for s in steps]
+            time.plot(minutes, [100 * v for v in mean], color=color)
         axes.fill_between(
             steps,
             [100 * v for v in low],
@@ -127,6 +132,8 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
     axes.set(xlabel="training step", ylabel="validation accuracy (%)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
+    time.set(xlabel="minutes of training steps", xlim=(0, None))
+    time.grid(alpha=0.3)
     many = len(results) > 10
     figure.legend(
         loc="outside right upper" if many else "outside lower center",

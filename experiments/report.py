@@ -40,13 +40,23 @@ class ReportConfig:
         readme: Markdown file to put the table into, between the lines
             `<!-- results:NAME -->` and `<!-- /results:NAME -->`, where NAME is
             the folder's name.
+        aim: Validation accuracy in percent, as in 96.4: tabulate what training
+            to it took, and put that between `<!-- results:NAME-aim -->` and
+            `<!-- /results:NAME-aim -->`; 0: no such table.
         publish: Folder to copy what is small into: settings, metrics, table
             and plots, without checkpoints.
     """
 
     folder: str
     readme: str | None = None
+    aim: float = 0.0
     publish: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.aim <= 100:
+            raise ValueError(
+                f"`aim` is {self.aim}, expected a percentage, from 0 to 100"
+            )
 
 
 def table_rows(results: Sequence[ModelResult]) -> list[list[str]]:
@@ -68,6 +78,43 @@ def markdown(results: Sequence[ModelResult]) -> str:
         table_rows(results), HEADER, tablefmt="github", colalign=align,
         disable_numparse=True,
     )  # fmt: skip
+
+
+def training_cost(results: Sequence[ModelResult], aim: float) -> str:
+    """What training to an accuracy took, in Markdown.
+
+    The step is the first at which validation was looked at and the mean over
+    seeds had reached it; minutes are of as many steps, as measured.
+
+    Args:
+        results: The models; those that are not trained are left out.
+        aim: Validation accuracy in percent.
+    """
+    rows = []
+    for result in results:
+        if not result.curves:
+            continue
+        step = result.steps_to(aim / 100)
+        row = [result.label, "not reached", "–", "–", "–"]
+        if step is not None:
+            seen = step * result.batch_size
+            row[1:3] = f"{step:,}", f"{seen / 1e6:.2f} M"
+            if result.cost:
+                row[3] = f"{step * result.cost['step_ms'] / 60_000:.1f}"
+                # A backward pass takes twice as much as a forward one.
+                row[4] = f"{3 * seen * result.cost['flops'] / 1e12:.1f} T"
+        rows.append(row)
+    header = (
+        f"to {aim:g} % on validation",
+        "steps",
+        "questions seen",
+        "minutes",
+        "FLOPs",
+    )
+    align = ("left", *["right"] * (len(header) - 1))
+    return tabulate(
+        rows, header, "github", colalign=align, disable_numparse=True
+    )
 
 
 def terminal(results: Sequence[ModelResult]) -> str:
@@ -131,14 +178,15 @@ def as_csv(results: Sequence[ModelResult]) -> str:
     return text.getvalue()
 
 
-def write_report(folder: Path) -> str:
-    """Write table and plots into a results folder, and print where.
+def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
+    """Write tables and plots into a results folder, and print where.
 
     Args:
         folder: The results folder.
+        aim: As in :class:`ReportConfig`.
 
     Returns:
-        The table in Markdown.
+        The tables in Markdown, by the names of their markers.
 
     Raises:
         FileNotFoundError: If there is no finished run.
@@ -148,6 +196,11 @@ def write_report(folder: Path) -> str:
     write_json(folder / "results.json", [r.to_json() for r in results])
     write(folder / "results.csv", as_csv(results))
     write(folder / "table.md", table + "\n")
+    name = folder.resolve().name
+    tables = {name: table}
+    if aim:
+        tables[f"{name}-aim"] = training_cost(results, aim)
+        write(folder / "training_cost.md", tables[f"{name}-aim"] + "\n")
     plots = write_plots(results, folder / "plots")
     seeds = sorted({len(r.accuracy) for r in results if r.curves})
     print(f"\n{terminal(results)}\n")
@@ -157,10 +210,12 @@ def write_report(folder: Path) -> str:
         f"validation.\nPairs: those that a layer sums over for a question. "
         f"Memory: of training, over the process's own.\n"
     )
+    if aim:
+        print(f"{tables[f'{name}-aim']}\n")
     print(f"Table: {folder / 'table.md'}")
     for plot in plots:
         print(f"Plot:  {plot}")
-    return table
+    return tables
 
 
 def insert(readme: Path, name: str, table: str) -> None:
@@ -168,7 +223,7 @@ def insert(readme: Path, name: str, table: str) -> None:
 
     Args:
         readme: The file.
-        name: The results folder's name.
+        name: The name in the markers.
         table: What to put there.
 
     Raises:
@@ -204,9 +259,10 @@ def main(argv: list[str]) -> None:
         argv = ["--folder", *argv]
     config = parse(ReportConfig, argv, PROG, "Make table and plots again.")
     folder = Path(config.folder)
-    table = write_report(folder)
+    tables = write_report(folder, config.aim)
     if config.readme:
-        insert(Path(config.readme), folder.resolve().name, table)
+        for name, table in tables.items():
+            insert(Path(config.readme), name, table)
         print(f"Put into {config.readme}")
     if config.publish:
         publish(folder, Path(config.publish))

@@ -30,6 +30,7 @@ class ModelResult:
         validation: Validation accuracy of each seed.
         curves: Steps and validation accuracies of each seed.
         seconds: Training time of each seed.
+        batch_size: Questions in a training step.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ModelResult:
     validation: list[float] = field(default_factory=list)
     curves: list[tuple[list[int], list[float]]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    batch_size: int = 0
 
     @property
     def label(self) -> str:
@@ -54,6 +56,21 @@ class ModelResult:
     def interval(self, category: str) -> float:
         """Half width of its 95 % interval; NaN with a single seed."""
         return interval(self._values(category))
+
+    def steps_to(self, aim: float) -> int | None:
+        """First step after which the mean validation accuracy is ``aim``.
+
+        Args:
+            aim: An accuracy, in [0, 1].
+
+        Returns:
+            The step; ``None`` if it was not reached.
+        """
+        if not self.curves:
+            return None
+        steps, mean, _, _ = band(self.curves)
+        reached = (s for s, v in zip(steps, mean, strict=True) if v >= aim)
+        return next(reached, None)
 
     def _values(self, category: str) -> list[float]:
         return [a[category] for a in self.accuracy if category in a]
@@ -108,6 +125,7 @@ def read_results(folder: Path) -> list[ModelResult]:
             result.validation.append(validation["accuracy"]["all"])
             result.seconds.append(validation["seconds"])
             result.curves.append(read_curve(run.folder))
+            result.batch_size = run.train.batch_size
     if not results:
         raise FileNotFoundError(f"there is no finished run in {folder}")
     # Where several depths were tested, the one best on validation stands.

@@ -9,7 +9,12 @@ from experiments import compare, evaluate, report
 from experiments.config import CompareConfig, ModelConfig, TrainConfig
 from experiments.files import read_json
 from experiments.models import Plan, label
-from experiments.results import ACCURACIES, band, read_results
+from experiments.results import (
+    ACCURACIES,
+    ModelResult,
+    band,
+    read_results,
+)
 from experiments.runs import Run, load_model
 
 
@@ -240,6 +245,39 @@ def test_pna_gets_the_degrees_of_the_training_graphs(smoke):
 def test_every_category_has_its_place():
     assert ACCURACIES[0] == "all"
     assert len(ACCURACIES) == 6
+
+
+def test_training_cost_is_that_of_the_step_that_reached_the_aim():
+    curves = [([10, 20, 40], [0.5, 0.8, 0.9]), ([10, 20, 40], [0.5, 0.6, 0.9])]
+    cost = {"step_ms": 1500.0, "flops": 2e6}
+    found = ModelResult("rn", None, None, cost, [], [], curves, [], 50_000)
+    lost = ModelResult("lstm", None, None, cost, [], [], curves[:1])
+    assert found.steps_to(0.5) == 10
+    assert found.steps_to(0.7) == 20  # the mean of both, not the first
+    assert found.steps_to(0.91) is None
+    untrained = ModelResult("most_frequent", None, None)
+    header, _, first = report.training_cost([found, untrained], 90).splitlines()
+    assert "to 90 % on validation" in header
+    # 40 × 50,000 questions; 40 × 1.5 s; 3 × 2e6 FLOPs for each question.
+    cells = [c.strip() for c in first.split("|")[1:-1]]
+    assert cells == ["RN, all pairs", "40", "2.00 M", "1.0", "12.0 T"]
+    assert "not reached" in report.training_cost([lost], 95)
+
+
+def test_the_aim_gets_a_table_of_its_own(smoke, tmp_path):
+    folder = tmp_path / "smoke"
+    shutil.copytree(smoke, folder)
+    readme = tmp_path / "README.md"
+    names = "smoke", "smoke-aim"
+    readme.write_text(
+        "\n".join(f"<!-- results:{n} -->\n<!-- /results:{n} -->" for n in names)
+    )
+    report.main([str(folder), "--readme", str(readme), "--aim", "0.5"])
+    table = (folder / "training_cost.md").read_text()
+    assert table in readme.read_text()
+    assert (folder / "table.md").read_text() in readme.read_text()
+    with pytest.raises(ValueError, match=r"`aim` is 101.0, expected a perc"):
+        report.main([str(folder), "--aim", "101"])
 
 
 def test_band():
