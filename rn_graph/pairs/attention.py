@@ -15,6 +15,7 @@ from rn_graph.checks import (
     check_features,
     checks_enabled,
 )
+from rn_graph.edges import read_edges
 from rn_graph.pairs.base import PairSelection, PairSelector, check_finite
 from rn_graph.pairs.budget import Budget, best_pairs, make_budget
 
@@ -210,7 +211,8 @@ class AttentionPairs(PairSelector):
         r"""Score listed pairs: :math:`t_{ij} - \bar{t}`, with gradients.
 
         Args:
-            edge_index: Senders and receivers, ``[2, E]``.
+            edge_index: Pairs within the graphs, senders and receivers,
+                ``[2, E]``.
             x: Nodes, ``[N, in_channels]``.
             question: Question of each graph, ``[B, question_channels]``, or
                 ``None``.
@@ -221,12 +223,18 @@ class AttentionPairs(PairSelector):
 
         Raises:
             TypeError: For a tensor of the wrong type.
-            ValueError: For ``x``, ``question`` or ``batch`` that do not fit,
-                NaN or infinite numbers.
+            ValueError: For ``x``, ``question``, ``batch`` or ``edge_index``
+                that do not fit, NaN or infinite numbers.
         """
         batch, sizes = self._graphs(x, None, question, batch)
+        j, i, *_ = read_edges(edge_index, x.size(0), x.size(0))
+        if checks_enabled() and bool((batch[j] != batch[i]).any()):
+            raise ValueError(
+                "`edge_index` joins nodes of different graphs, whose scores "
+                "are not measured against one mean: expected pairs within one"
+            )
         nodes = self._project(x, question, batch, sizes)
-        return self._raw(nodes, edge_index)
+        return self._raw(nodes, torch.stack([j, i]))
 
     def _check(self, x: Tensor, question: Tensor | None) -> None:
         if self.lin_x.in_channels > 0:

@@ -59,6 +59,34 @@ def test_weights_equal_reference(symmetric, heads):
         torch.testing.assert_close(w, 2 * score.sigmoid())
 
 
+def test_scores_of_listed_pairs_are_those_before_bound_and_gate():
+    pairs = make(share=1.0)
+    x, q = torch.randn(8, 4).double(), torch.randn(3, 3).double()
+    batch = ref.batch_of([4, 1, 3])
+    edges, weight = pairs(x, None, q, batch)
+    some = torch.randperm(edges.size(1))[:9]
+    found = pairs.scores(edges[:, some], x, q, batch)
+    expected = 2 * torch.sigmoid(2 * torch.tanh(found / 2))
+    torch.testing.assert_close(expected, weight[some])
+
+
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        ([[0, 8], [1, 0]], r"`edge_index` sends from nodes 0 to 8"),
+        ([[0, 1], [-1, 0]], r"`edge_index` leads to nodes -1 to 0"),
+        ([[0, 1, 2]], r"`edge_index` has shape \[1, 3\], expected \[2, E\]"),
+        ([[0.0], [1.0]], r"`edge_index` is torch.float32"),
+        ([[0, 3], [1, 4]], r"`edge_index` joins nodes of different graphs"),
+    ],
+)
+def test_pairs_to_score_are_checked(edges, message):
+    pairs = make(share=1.0)
+    x, q = torch.randn(8, 4).double(), torch.randn(3, 3).double()
+    with pytest.raises((TypeError, ValueError), match=message):
+        pairs.scores(torch.tensor(edges), x, q, ref.batch_of([4, 1, 3]))
+
+
 @quick
 @given(ref.sizes, ref.budgets, ref.seeds, st.booleans(), st.booleans())
 def test_the_best_are_kept(sizes, budget, seed, symmetric, self_pairs):
