@@ -258,6 +258,8 @@ class CompareConfig:
         reference: The model whose parameters the others must match.
         seeds: How many seeds each model is trained with (0, 1, 2, …).
         cost_steps: Training steps over which time and memory are measured.
+        cost_rounds: How often that is done, the models one after another; the
+            fastest median of each counts.
         jobs: Trainings side by side, in a process each. Small models train
             faster so than with many threads; cost is measured one by one.
         threads: CPU threads of a training; 0 shares out all cores.
@@ -277,6 +279,7 @@ class CompareConfig:
     reference: str = "rn"
     seeds: int = 3
     cost_steps: int = 20
+    cost_rounds: int = 1
     jobs: int = 1
     threads: int = 0
     data: DataConfig = field(default_factory=DataConfig)
@@ -303,6 +306,7 @@ class CompareConfig:
             raise ValueError("`models` is empty, expected at least one model")
         _at_least("seeds", self.seeds, 1)
         _at_least("cost_steps", self.cost_steps, 1)
+        _at_least("cost_rounds", self.cost_rounds, 1)
         _at_least("jobs", self.jobs, 1)
         _at_least("threads", self.threads, 0)
         check_folder_name(self.name)

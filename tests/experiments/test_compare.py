@@ -99,6 +99,42 @@ def test_the_best_depth_on_validation_gets_the_other_seeds(roots, tmp_path):
     assert len(result.accuracy) == 2
 
 
+def test_costs_are_measured_in_rounds_and_the_fastest_counts(
+    roots, tmp_path, monkeypatch
+):
+    seen = []
+    times = {"rn": [5.0, 3.0, 4.0, 2.0], "deep_sets": [1.0, 2.0, 3.0, 4.0]}
+
+    def measured(folder, steps, threads, data_root):
+        name = folder.parent.name
+        seen.append(name)
+        return {"step_ms": times[name].pop(0), "memory_mib": 7.0}
+
+    monkeypatch.setattr(compare, "measure_apart", measured)
+    argv = [
+        *("smoke", "--runs", str(tmp_path), *data(roots), "--seeds", "1"),
+        *("--models", "rn,deep_sets,most_frequent"),
+    ]
+
+    def costs(rounds):
+        compare.main([*argv, "--cost_rounds", str(rounds)])
+        return [
+            read_json(tmp_path / f"smoke/{name}/seed-0/cost.json")
+            for name in times
+        ]
+
+    rn, deep_sets = costs(3)
+    assert seen == ["rn", "deep_sets"] * 3
+    assert (rn["step_ms"], deep_sets["step_ms"]) == (3.0, 1.0)
+    assert costs(3) == [rn, deep_sets]
+    rn, deep_sets = costs(4)
+    assert seen == ["rn", "deep_sets"] * 4
+    assert (rn["step_ms"], deep_sets["step_ms"]) == (2.0, 1.0)
+    assert rn["rounds"] == 4
+    with pytest.raises(ValueError, match=r"`cost_rounds` is 0, expected"):
+        costs(0)
+
+
 def test_trainings_side_by_side_give_the_same(smoke, roots, tmp_path):
     compare.main(
         [
