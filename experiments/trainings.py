@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -222,10 +223,23 @@ _here: dict[str, Any] = {}
 
 
 def _begin(threads: int, root: str, count: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     with count.get_lock():
         count.value += 1
         _here.update(root=root, position=count.value)
+
+
+def _end_with_parent() -> None:
+    """End this process once the one that started it is gone.
+
+    Else a training would go on after a kill, beside the command that resumes
+    it, and both would write into one folder.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _train_run(

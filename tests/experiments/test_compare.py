@@ -1,5 +1,9 @@
 import json
 import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -97,6 +101,46 @@ def test_the_best_depth_on_validation_gets_the_other_seeds(roots, tmp_path):
     [result] = read_results(tmp_path / "d")
     assert result.depth == best
     assert len(result.accuracy) == 2
+
+
+def test_trainings_end_with_the_command_that_began_them(roots, tmp_path):
+    command = [
+        *(sys.executable, "-m", "experiments.compare", "smoke"),
+        *("--runs", str(tmp_path), *data(roots), "--jobs", "2"),
+        *("--models", "rn,deep_sets", "--seeds", "1"),
+        *("--train.steps", "1000000"),
+    ]
+    with (tmp_path / "output").open("wb") as output:
+        main = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        children = Path(f"/proc/{main.pid}/task/{main.pid}/children")
+        if not children.exists():
+            pytest.skip("this system does not list a process's children")
+        logs = "smoke/*/seed-0/checkpoints/last.ckpt"
+        _wait(lambda: len(list(tmp_path.glob(logs))) == 2)
+        started = children.read_text().split()
+    finally:
+        main.kill()
+        main.wait()
+    assert len(started) >= 2
+    _wait(lambda: not any(map(_runs, started)))
+
+
+def _runs(pid):
+    """Whether a process is there, and no zombie that nobody buries."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return "State:\tZ" not in status
+
+
+def _wait(until, seconds=120):
+    for _ in range(10 * seconds):
+        if until():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"not within {seconds} seconds")
 
 
 def test_costs_are_measured_in_rounds_and_the_fastest_counts(

@@ -40,7 +40,7 @@ def test_one_constructor_for_all(model, jk, out_channels):
 
 
 def test_it_is_layers_with_norm_and_activation_between():
-    model = RN(4, 8, 2, 3, norm="BatchNorm", g_channels=5, g_layers=2)
+    model = RN(4, 8, 2, 64, norm="BatchNorm", g_channels=5, g_layers=2)
     first, second = model.convs
     assert isinstance(first, RNConv)
     assert [lin.out_channels for lin in first.g.lins] == [5, 8]
