@@ -55,9 +55,25 @@ Colors = dict[str, Any]
 
 
 def _colors(results: Sequence[ModelResult]) -> Colors:
-    names = ("tab10",) if len(results) <= 10 else ("tab20", "tab20b")
-    palette = [c for name in names for c in mpl.color_sequences[name]]
-    return {r.label: palette[i % len(palette)] for i, r in enumerate(results)}
+    names = list(dict.fromkeys(map(_color_key, results)))
+    sequence = "tab10" if len(names) <= 10 else "tab20"
+    palette = mpl.color_sequences[sequence]
+    return {
+        r.label: palette[names.index(_color_key(r)) % len(palette)]
+        for r in results
+    }
+
+
+def _color_key(result: ModelResult) -> str:
+    """A GNN has one colour, on all pairs and on the nearest."""
+    if MODELS[result.name].tuned:
+        return result.name.removesuffix("_knn")
+    return result.label
+
+
+def _is_sparse(result: ModelResult) -> bool:
+    """Whether it is a GNN on nearest pairs: hollow, dashed or hatched."""
+    return MODELS[result.name].tuned and result.share is not None
 
 
 def _budgets(results: Sequence[ModelResult]) -> dict[str, list[ModelResult]]:
@@ -103,7 +119,11 @@ def pairs(results: Sequence[ModelResult], colors: Colors) -> Figure:
 
 
 def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
-    """Validation accuracy against steps and time; bands span the seeds."""
+    """Validation accuracy against steps and time; bands span the seeds.
+
+    A step's time is the measured one: that of a selection with its own budget,
+    also where it began with more pairs.
+    """
     figure, (axes, time) = plt.subplots(
         1, 2, figsize=(13, 6), sharey=True, layout="constrained"
     )
@@ -115,12 +135,17 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
             axes.axhline(value, color=color, ls="--", label=label)
             continue
         steps, mean, low, high = band(result.curves)
+        style = "--" if _is_sparse(result) else "-"
         axes.plot(
-            steps, [100 * v for v in mean], color=color, label=result.label
+            steps,
+            [100 * v for v in mean],
+            ls=style,
+            color=color,
+            label=result.label,
         )
         if result.cost:
             minutes = [s * result.cost["step_ms"] / 60_000 for s in steps]
-            time.plot(minutes, [100 * v for v in mean], color=color)
+            time.plot(minutes, [100 * v for v in mean], ls=style, color=color)
         axes.fill_between(
             steps,
             [100 * v for v in low],
@@ -157,6 +182,7 @@ def categories(results: Sequence[ModelResult], colors: Colors) -> Figure:
             width,
             yerr=None if any(map(math.isnan, errors)) else errors,
             color=colors[result.label],
+            hatch="///" if _is_sparse(result) else None,
             label=result.label,
             error_kw={"lw": 1},
         )
@@ -172,14 +198,23 @@ def categories(results: Sequence[ModelResult], colors: Colors) -> Figure:
 
 
 def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
-    """Test accuracy against FLOPs, time and memory."""
+    """Test accuracy against FLOPs, time and memory, for models of one size.
+
+    The question alone is left out: it would squeeze all others into a line.
+    """
+    results = [r for r in results if MODELS[r.name].matched] or results
+    many = len(results) > 10
     columns = {
         "flops": "FLOPs a question",
         "step_ms": "ms a training step",
         "memory_mib": "peak memory of training (MiB)",
     }
     figure, axes = plt.subplots(
-        1, len(columns), figsize=(12, 4), sharey=True, layout="constrained"
+        1,
+        len(columns),
+        figsize=(12, 7 if many else 4),
+        sharey=True,
+        layout="constrained",
     )
     for axis, (key, title) in zip(axes, columns.items(), strict=True):
         for result in results:
@@ -191,6 +226,7 @@ def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
                 100 * result.mean("all"),
                 None if math.isnan(error) else error,
                 fmt="o",
+                mfc="none" if _is_sparse(result) else None,
                 capsize=3,
                 color=colors[result.label],
                 label=result.label,
@@ -199,8 +235,6 @@ def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
         values = [r.cost[key] for r in results if key in r.cost]
         if values and max(values) > 10 * min(values):
             axis.set_xscale("log")
-        else:
-            axis.set_xlim(left=0)
         axis.grid(alpha=0.3)
     axes[0].set(ylabel="test accuracy (%)")
     handles, labels = axes[0].get_legend_handles_labels()
@@ -208,7 +242,7 @@ def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
         handles,
         labels,
         loc="outside lower center",
-        ncols=4 if len(labels) <= 10 else 3,
+        ncols=3 if many else 4,
         fontsize="small",
     )
     return figure
