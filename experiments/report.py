@@ -199,8 +199,8 @@ def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
     name = folder.resolve().name
     tables = {name: table}
     if aim:
-        tables[f"{name}-aim"] = training_cost(results, aim)
-        write(folder / "training_cost.md", tables[f"{name}-aim"] + "\n")
+        tables[f"{name}-aim"] = cost = training_cost(results, aim)
+        write(folder / "training_cost.md", cost + "\n")
     plots = write_plots(results, folder / "plots")
     seeds = sorted({len(r.accuracy) for r in results if r.curves})
     print(f"\n{terminal(results)}\n")
@@ -211,7 +211,7 @@ def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
         f"Memory: of training, over the process's own.\n"
     )
     if aim:
-        print(f"{tables[f'{name}-aim']}\n")
+        print(f"{cost}\n")
     print(f"Table: {folder / 'table.md'}")
     for plot in plots:
         print(f"Plot:  {plot}")

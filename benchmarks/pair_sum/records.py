@@ -3,10 +3,11 @@
 import csv
 import dataclasses
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
+
+from experiments.files import whole, write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,8 +111,7 @@ def add_rows(path: Path, rows: Iterable[R], kind: type[R]) -> None:
         merged.pop(row.key, None)
         merged[row.key] = row
     names = [field.name for field in dataclasses.fields(kind)]
-    temporary = path.with_suffix(".part")
-    with temporary.open("w", newline="") as file:
+    with whole(path) as partial, partial.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
         for row in merged.values():
@@ -119,7 +119,6 @@ def add_rows(path: Path, rows: Iterable[R], kind: type[R]) -> None:
             writer.writerow(
                 f"{v:.6g}" if isinstance(v, float) else v for v in values
             )
-    os.replace(temporary, path)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -133,6 +132,4 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
     """Write ``config.json``, whole or not at all."""
-    temporary = folder / "config.part"
-    temporary.write_text(json.dumps(config, indent=2) + "\n")
-    os.replace(temporary, folder / "config.json")
+    write_json(folder / "config.json", config)

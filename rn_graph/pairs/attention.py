@@ -198,7 +198,8 @@ class AttentionPairs(PairSelector):
             edges = best_pairs(score, sizes, self.budget, self.self_pairs)
         if not self.gate:
             return PairSelection(edges)
-        weight = self._gate(self._bound(self._raw(nodes, edges)))
+        j, i = edges
+        weight = self._gate(self._bound(self._raw(nodes, i, j)))
         return PairSelection(edges, weight.to(x.dtype))
 
     def scores(
@@ -234,7 +235,7 @@ class AttentionPairs(PairSelector):
                 "are not measured against one mean: expected pairs within one"
             )
         nodes = self._project(x, question, batch, sizes)
-        return self._raw(nodes, torch.stack([j, i]))
+        return self._raw(nodes, i, j)
 
     def _check(self, x: Tensor, question: Tensor | None) -> None:
         if self.lin_x.in_channels > 0:
@@ -298,9 +299,8 @@ class AttentionPairs(PairSelector):
         ]
         return self._join(raw)
 
-    def _raw(self, p: Projections, edge_index: Tensor) -> Tensor:
-        """Scores ``[E]`` of pairs, the same as those of a block."""
-        j, i = edge_index
+    def _raw(self, p: Projections, i: Tensor, j: Tensor) -> Tensor:
+        """Scores ``[E]`` of receivers and senders, those of a block."""
         raw = [
             (query[i] * key[j]).sum(-1) + receiver[i] + sender[j]
             for query, key, receiver, sender in zip(*p, strict=True)
