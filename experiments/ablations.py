@@ -27,7 +27,7 @@ from experiments.config import (
 from experiments.files import read_json, write
 from experiments.plots import write_figure
 from experiments.report import insert
-from experiments.results import ACCURACIES, read_curve
+from experiments.results import ACCURACIES
 from experiments.runs import Run
 from experiments.stats import interval
 from experiments.trainings import Trainings
@@ -40,6 +40,10 @@ experiments/presets/ablations. It names a preset of experiments.compare
 (`recipes`). The test split is not looked at. What is done is kept: the same
 command after an interruption goes on where it stopped, and recipes that are
 added to the file join the others."""
+
+
+#: Accuracies of a run by category.
+Validation = dict[str, float]
 
 
 @dataclass
@@ -180,53 +184,63 @@ def train_all(
     return done
 
 
-def table(done: Mapping[str, list[Run]]) -> str:
-    """Validation accuracy of each recipe, in Markdown."""
-    results = {
-        name: [read_json(r.folder / "val.json") for r in runs]
+def validations(done: Mapping[str, list[Run]]) -> dict[str, list[Validation]]:
+    """What each recipe's runs came to on validation, by category."""
+    return {
+        name: [read_json(r.folder / "val.json")["accuracy"] for r in runs]
         for name, runs in done.items()
     }
+
+
+def table(found: Mapping[str, list[Validation]]) -> str:
+    """Validation accuracy of each recipe, in Markdown."""
     # All recipes are validated on the same questions.
-    seen = next(iter(results.values()))[0]["accuracy"]
-    asked = [c for c in ACCURACIES[1:] if c in seen]
+    first = next(iter(found.values()))
+    asked = [c for c in ACCURACIES[1:] if c in first[0]]
+    mean_of_first = 100 * fmean(f["all"] for f in first)
     rows: list[list[str]] = []
-    first: float | None = None
-    for name, found in results.items():
-        values = [100 * f["accuracy"]["all"] for f in found]
+    for name, accuracies in found.items():
+        values = [100 * f["all"] for f in accuracies]
         mean, half = fmean(values), interval(values)
-        first = mean if first is None else first
         rows.append(
             [
                 name,
                 f"{mean:.1f}" + (f" ± {half:.1f}" if half == half else ""),
-                f"{mean - first:+.1f}" if rows else "",
+                f"{mean - mean_of_first:+.1f}" if rows else "",
                 *(
-                    f"{100 * fmean(f['accuracy'][c] for f in found):.1f}"
+                    f"{100 * fmean(f[c] for f in accuracies):.1f}"
                     for c in asked
                 ),
-                f"{fmean(f['seconds'] for f in found) / 60:.1f}",
             ]
         )
-    header = ["recipe", "validation", "difference", *asked, "minutes"]
+    header = ["recipe", "validation", "difference", *asked]
     align = ("left", *["right"] * (len(header) - 1))
     return tabulate(
         rows, header, "github", disable_numparse=True, colalign=align
     )
 
 
-def draw(done: Mapping[str, list[Run]], path: Path) -> None:
-    """Draw the learning curves."""
-    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    for name, runs in done.items():
-        curves = [read_curve(r.folder) for r in runs]
-        steps = curves[0][0]
-        mean = [
-            100 * fmean(v) for v in zip(*(c[1] for c in curves), strict=True)
-        ]
-        axes.plot(steps, mean, marker="o", ms=3, label=name)
-    axes.set(xlabel="step", ylabel="validation accuracy, %")
-    axes.legend(fontsize="small")
-    axes.grid(alpha=0.3)
+def draw(found: Mapping[str, list[Validation]], path: Path) -> None:
+    """Draw each recipe's errors: a ring for a seed, a dot for their mean.
+
+    On a logarithmic axis, where a recipe that learns nothing leaves room to
+    tell the good ones apart.
+    """
+    size = (8, 1.2 + 0.27 * len(found))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    means = []
+    for place, accuracies in enumerate(found.values()):
+        errors = [100 * (1 - f["all"]) for f in accuracies]
+        means.append(fmean(errors))
+        axes.plot(errors, [place] * len(errors), "o", color="C0", mfc="none")
+        axes.plot(means[-1:], [place], "o", color="C0")
+    axes.axvline(means[0], ls="--", lw=1, color="C0")
+    axes.set_yticks(range(len(found)), list(found))
+    axes.invert_yaxis()
+    axes.set(xscale="log", xlabel="error on validation (%)")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.grid(alpha=0.3, which="both")
     write_figure(figure, path)
 
 
@@ -237,10 +251,11 @@ def main(argv: list[str]) -> None:
     config = parse(AblationsConfig, argv, PROG, HELP)
     recipes = Recipes.read(find_file(config.file))
     done = train_all(recipes, recipes.configs(config.runs, config.data_root))
-    text = table(done)
+    found = validations(done)
+    text = table(found)
     folder = Path(config.runs) / recipes.name
     write(folder / "table.md", text + "\n")
-    draw(done, folder / "learning_curves.png")
+    draw(found, folder / "recipes.png")
     print(f"\n{text}\n\n{folder / 'table.md'}")
     if config.readme:
         insert(Path(config.readme), recipes.name, text)

@@ -64,7 +64,7 @@ def test_recipes_are_trained_tabulated_and_kept(tmp_path, roots, capsys):
     folder = runs / "small"
     text = (folder / "table.md").read_text()
     assert text.strip() in (tmp_path / "README.md").read_text()
-    assert (folder / "learning_curves.png").stat().st_size > 1000
+    assert (folder / "recipes.png").stat().st_size > 1000
     values = []
     for seed in 0, 1:
         run = Run.read(folder / "muon, faster" / "rn" / f"seed-{seed}")
