@@ -14,10 +14,12 @@ from tabulate import tabulate
 from torch import nn
 
 from datasets.clevr.families import load_families
+from datasets.store import open_store
 from experiments.cli import parse, run
+from experiments.config import DataConfig
 from experiments.data import SPLITS
 from experiments.files import read_json, whole, write
-from experiments.models import label
+from experiments.models import MODELS, label
 from experiments.results import ACCURACIES
 from experiments.runs import EXPORTED, Run, load_model
 
@@ -74,27 +76,56 @@ def families(test: dict[str, Any]) -> str:
     return tabulate(rows, header, "github", disable_numparse=True)
 
 
+def data(config: DataConfig) -> str:
+    """What a run was trained, validated and tested on, in words."""
+    if config.stores is None:
+        scenes = ", ".join(f"{getattr(config, s):,} {s}" for s in SPLITS)
+        families = ", ".join(map(str, config.families)) or "all"
+        return (
+            f"generated scenes of {config.min_objects} to "
+            f"{config.max_objects} objects ({scenes}), seed {config.seed}; "
+            f"families of questions: {families}"
+        )
+    name = f"the stores of `{config.stores}`"
+    paths = [Path(config.stores) / f"{s}.h5" for s in SPLITS]
+    # A run can be exported where its data is not.
+    if not all(path.exists() for path in paths):
+        return name
+    stores = [open_store(path, mapped=True) for path in paths]
+    parts = [
+        f"{s.num_questions:,} {s.split} questions about {s.num_scenes:,} "
+        f"scenes ({s.source})"
+        for s in stores
+    ]
+    return f"{name}: {', '.join(parts)}"
+
+
+def hardware(machine: dict[str, Any]) -> str:
+    """What a run was trained on, in words."""
+    gpu = f"one {machine['gpu']}, " if "gpu" in machine else ""
+    threads = machine["threads"]
+    return f"{gpu}{threads} thread{'s'[: threads != 1]} of {machine['cpu']}"
+
+
 def card(planned: Run, model: nn.Module, out: Path) -> str:
     """The model card of a run, in Markdown."""
     about = read_json(planned.folder / "run.json")
     test = read_json(planned.folder / "test.json")
     name = label(planned.model, planned.share, planned.depth)
     parameters = sum(p.numel() for p in model.parameters())
-    data = planned.settings["data"]
-    if planned.data.stores is None:
-        scenes = ", ".join(f"{data[s]:,} {s}" for s in SPLITS)
-        source = f"generated scenes ({scenes}), seed {data['seed']}"
-    else:
-        source = f"the stores of `{planned.data.stores}`"
+    seen = "the question alone, to tell how much can be guessed"
+    if MODELS[planned.model].matched:
+        seen = (
+            "a scene's objects with colour, shape, size, material and place, "
+            "not its picture"
+        )
     recipe = yaml.safe_dump(
         {key: planned.settings[key] for key in ("sizes", "train")},
         sort_keys=False,
     )
-    machine = about["machine"]
     return f"""# {name}
 
-It answers CLEVR's questions about state descriptions: a scene's objects with
-colour, shape, size, material and place, not its picture.
+It was trained to answer CLEVR's questions. It is given {seen}.
 
 ## Use
 
@@ -115,22 +146,23 @@ By group of question families:
 
 ## Data and recipe
 
-- Data: {source}.
+- Data: {data(planned.data)}.
 - Model: {name}, {parameters:,} parameters, seed {planned.seed}; the weights are
   those best on validation.
-- Made at commit {about["commit"]} on {machine["threads"]} threads of
-  {machine["cpu"]}.
+- Made at commit {about["commit"]} on
+  {hardware(about["machine"])}.
 
 ```yaml
 {recipe}```
 
 ## Limits
 
+- It has seen scenes and families of questions as under "Data" alone.
 - It knows CLEVR's words, attributes and questions only. An unknown word is
   refused; a question that asks for the impossible ("the red cube", where there
   are two) is answered all the same.
-- Where the data is generated, figures are those of generated questions. They
-  follow the release's rules and statistics, but are not the released ones.
+- Generated questions follow the release's rules and statistics, but are not the
+  released ones, and neither are figures on them.
 - Its probabilities were not calibrated.
 """
 

@@ -40,6 +40,8 @@ def test_the_card_holds_the_run_s_own_figures(smoke, tmp_path):
     assert "RN, learned pairs (35 %)" in text
     assert "seed 1" in text
     assert "40 train, 10 val, 10 test" in text
+    assert "of 3 to 10 objects" in text
+    assert "questions: zero_hop, one_hop" in text
     means = {
         row.split("|")[1].strip(): float(row.split("|")[3])
         for row in text.splitlines()
