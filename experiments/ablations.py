@@ -24,7 +24,7 @@ from experiments.config import (
     from_dict,
     preset_path,
 )
-from experiments.files import read_json, write
+from experiments.files import read_json, write, write_json
 from experiments.plots import write_figure
 from experiments.report import insert
 from experiments.results import ACCURACIES
@@ -192,6 +192,18 @@ def validations(done: Mapping[str, list[Run]]) -> dict[str, list[Validation]]:
     }
 
 
+def record(done: Mapping[str, list[Run]]) -> dict[str, list[dict[str, Any]]]:
+    """Each run's settings, commit, versions, machine and validation."""
+    return {
+        name: [
+            read_json(r.folder / "run.json")
+            | {"validation": read_json(r.folder / "val.json")}
+            for r in runs
+        ]
+        for name, runs in done.items()
+    }
+
+
 def table(found: Mapping[str, list[Validation]]) -> str:
     """Validation accuracy of each recipe, in Markdown."""
     # All recipes are validated on the same questions.
@@ -254,6 +266,7 @@ def main(argv: list[str]) -> None:
     found = validations(done)
     text = table(found)
     folder = Path(config.runs) / recipes.name
+    write_json(folder / "results.json", record(done))
     write(folder / "table.md", text + "\n")
     draw(found, folder / "recipes.png")
     print(f"\n{text}\n\n{folder / 'table.md'}")

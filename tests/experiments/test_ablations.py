@@ -73,6 +73,11 @@ def test_recipes_are_trained_tabulated_and_kept(tmp_path, roots, capsys):
         val = json.loads((run.folder / "val.json").read_text())
         values.append(100 * val["accuracy"]["all"])
         assert not (run.folder / "test.json").exists()
+    record = json.loads((folder / "results.json").read_text())
+    kept = record["muon, faster"]
+    assert [100 * r["validation"]["accuracy"]["all"] for r in kept] == values
+    assert [r["settings"]["seed"] for r in kept] == [0, 1]
+    assert all(r["commit"] for r in kept)
     other = Run.read(folder / "other data, another g" / "rn" / "seed-0")
     model = other.build().model
     assert model.objects.phi is not None

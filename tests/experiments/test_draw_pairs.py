@@ -209,7 +209,7 @@ def test_learned_pairs_are_those_of_the_checkpoint(trained, scene):
         scene,
         DrawConfig(run=str(folder), question="Is there a cube?"),
     )
-    assert list(chosen)[-1] == "attention, learned"
+    assert list(chosen)[-1] == "learned"  # the run's model
 
 
 def test_a_run_without_learned_pairs_is_refused(tmp_path, scene):
