@@ -136,7 +136,11 @@ def _distilled_pairs(plan: Plan) -> nn.Module:
 
 
 def near_pairs(plan: Plan) -> nn.Module:
-    """The nearest pairs as edges of a GNN, which has its own self-loops."""
+    """The nearest pairs of two objects, for RN as for the GNNs.
+
+    An object's pair with itself is the nearest of all, and would take a small
+    budget whole.
+    """
     return KNNPairs(share=plan.share, self_pairs=False)
 
 
@@ -208,7 +212,7 @@ MODELS: dict[str, ModelSpec] = {
     "rn": ModelSpec("RN, all pairs", _relation_network(None)),
     "rn_knn": ModelSpec(
         "RN, nearest pairs",
-        _relation_network(lambda plan: KNNPairs(share=plan.share)),
+        _relation_network(near_pairs),
         selects=True,
     ),
     "rn_random": ModelSpec(
