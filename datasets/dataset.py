@@ -113,6 +113,11 @@ class QuestionDataset(torch.utils.data.Dataset):
         """Row of the scene that each question is about [Q]."""
         return self._scene[self._index]
 
+    def labels(self, name: Literal["answer", "type", "family"]) -> np.ndarray:
+        """Answer, type or family of each question [Q], −1 where unknown."""
+        values: np.ndarray = self.store.columns[f"questions/{name}"]
+        return values[self._index]
+
     @property
     def num_features(self) -> int:
         """Columns of ``x``, or channels of ``map``."""

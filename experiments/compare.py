@@ -73,6 +73,11 @@ class Comparison:
             for share in self.shares(name)
         ]
         first = [self.plan(v, 0) for variants in rows for v in variants]
+        for path in sorted(config.folder.glob("*/seed-*/run.json")):
+            # They stand in one table, also where they are not asked for now.
+            Run.read(path.parent).check_same(
+                first[0], sections=("data", "sizes", "train")
+            )
         if processes.is_first():
             write(config.folder / "config.yaml", to_yaml(config))
         trained = [v for v in rows if MODELS[v[0].model].build]
@@ -182,7 +187,13 @@ class Comparison:
             for variant in variants:
                 folder = self.plan(variant, 0).folder
                 path = folder / "cost.json"
+                how = {
+                    "cost_steps": config.cost_steps,
+                    "threads": config.threads,
+                }
                 known = read_json(path) if path.exists() else {"rounds": 0}
+                if any(known.get(k, v) != v for k, v in how.items()):
+                    known = {"rounds": 0}
                 if known.get("rounds", 1) >= i:
                     continue
                 print(
@@ -194,7 +205,7 @@ class Comparison:
                     folder, config.cost_steps, config.threads, config.data_root
                 )
                 best = min(cost["step_ms"], known.get("step_ms", math.inf))
-                write_json(path, {**cost, "step_ms": best, "rounds": i})
+                write_json(path, {**cost, "step_ms": best, "rounds": i, **how})
 
 
 def main(argv: list[str]) -> None:

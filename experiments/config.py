@@ -37,7 +37,11 @@ class DataConfig:
         seed: Seed of the generator.
         features: How an object's attributes are coded.
         stores: Folder with `train.h5`, `val.h5` and `test.h5`; nothing is
-            generated then and the settings above are not used.
+            generated then and the settings above, but `features`, are not
+            used.
+        hold_out: The last so many training scenes of `stores` are for
+            validation, and its `val.h5` is the test split: so is the released
+            CLEVR used, whose own test split has no answers. 0: as they are.
     """
 
     train: int = 7000
@@ -50,8 +54,15 @@ class DataConfig:
     seed: int = 0
     features: Literal["onehot", "rgb", "ordinal"] = "onehot"
     stores: str | None = None
+    hold_out: int = 0
 
     def __post_init__(self) -> None:
+        _at_least("data.hold_out", self.hold_out, 0)
+        if self.hold_out and self.stores is None:
+            raise ValueError(
+                f"`data.hold_out` is {self.hold_out}, expected 0 without "
+                f"`data.stores`: generated data has all three splits"
+            )
         for split in ("train", "val", "test"):
             _at_least(f"data.{split}", getattr(self, split), 1)
         _at_least("data.min_objects", self.min_objects, 1)
@@ -145,6 +156,8 @@ class ModelConfig:
                 f"`model.shares` is {self.shares}, expected one or more "
                 f"shares with 0 < share ≤ 1"
             )
+        _once("model.depths", self.depths)
+        _once("model.shares", self.shares)
 
 
 @dataclass
@@ -304,6 +317,7 @@ class CompareConfig:
                 )
         if not self.models:
             raise ValueError("`models` is empty, expected at least one model")
+        _once("models", self.models)
         _at_least("seeds", self.seeds, 1)
         _at_least("cost_steps", self.cost_steps, 1)
         _at_least("cost_rounds", self.cost_rounds, 1)
@@ -325,7 +339,8 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
         values: Its fields; those left out keep their default.
 
     Raises:
-        ValueError: For a key that the dataclass does not have.
+        ValueError: For a key that the dataclass does not have, or a value
+            that is none of the field's.
     """
     hints = get_type_hints(kind)
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
@@ -336,15 +351,25 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
             f"of {', '.join(known)}"
         )
     return kind(
-        **{key: _read(hints[key], value) for key, value in values.items()}
+        **{key: _read(key, hints[key], value) for key, value in values.items()}
     )
 
 
-def _read(hint: Any, value: Any) -> Any:
+def _read(key: str, hint: Any, value: Any) -> Any:
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    if hint is bool:
+        choices = (False, True)
+    if choices and (
+        value not in choices or type(value) is not type(choices[0])
+    ):
+        raise ValueError(
+            f"`{key}` is {value!r}, expected one of "
+            f"{', '.join(map(str, choices))}"
+        )
     if is_dataclass(hint) and isinstance(value, dict):
         return from_dict(hint, value)  # type: ignore[arg-type]
     if get_origin(hint) is list and isinstance(value, list):
-        return [_read(get_args(hint)[0], item) for item in value]
+        return [_read(key, get_args(hint)[0], item) for item in value]
     return value
 
 
@@ -383,6 +408,12 @@ def check_folder_name(name: str) -> None:
         raise ValueError(
             f"`name` is {name!r}, expected the plain name of a folder"
         )
+
+
+def _once(key: str, values: list[Any]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"`{key}` is {values}, expected {value!r} once")
 
 
 def _at_least(key: str, value: float, least: float) -> None:

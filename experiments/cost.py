@@ -5,13 +5,13 @@
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from statistics import fmean, median
 from typing import Any
 
 import lightning as L
@@ -131,11 +131,12 @@ def measure(planned: Run, splits: Splits, steps: int) -> dict[str, float]:
         "train", size, shuffle=True, whole_scenes=planned.train.whole_scenes
     )
     batches = [b.to(device) for b in islice(loader, min(steps + 3, 8))]
-    validation = next(iter(splits.loader("val", size)))
+    # Questions of many scenes: the first ones of a split are of a few.
+    sample = list(islice(splits.loader("val", size, shuffle=True), 8))
 
     # A step of a model that is thrown away loads the libraries' own buffers.
     first = Step(planned.build().to(device), planned.train, device)
-    first(validation.to(device))
+    first(batches[0])
     del first
     peak = PeakMemory(device)
     model = planned.build().to(device)
@@ -150,13 +151,12 @@ def measure(planned: Run, splits: Splits, steps: int) -> dict[str, float]:
     memory = peak()
     del step
     model.cpu()
-    validation = validation.to("cpu")
     return {
         "hidden_channels": planned.settings["hidden_channels"],
-        "pairs": pairs_a_scene(model, validation),
+        "pairs": fmean(pairs_a_scene(model, batch) for batch in sample),
         "parameters": count_parameters(model),
-        "flops": flops_a_question(model, validation),
-        "step_ms": 1000 * statistics.median(times[3:]),
+        "flops": fmean(flops_a_question(model, batch) for batch in sample),
+        "step_ms": 1000 * median(times[3:]),
         "memory_mib": memory / 2**20,
     }
 
@@ -183,7 +183,11 @@ def measure_apart(
         ],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={
+            # Alone, also where torchrun's processes share a training.
+            **{k: v for k, v in os.environ.items() if k != "WORLD_SIZE"},
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+        },
     )
     if done.returncode:
         raise RuntimeError(f"measuring {folder} failed:\n{done.stderr}")

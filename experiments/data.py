@@ -47,6 +47,7 @@ class Splits:
             folder = Path(config.stores)
         self.folder = folder
         self.features = config.features
+        self.hold_out = config.hold_out
         self.device = device
         self._open: dict[str, QuestionDataset] = {}
 
@@ -60,21 +61,41 @@ class Splits:
         if split not in SPLITS:
             raise ValueError(f"`split` is {split!r}, expected one of {SPLITS}")
         if split not in self._open:
-            path = self.folder / f"{split}.h5"
+            # The file that a split is in.
+            name = split
+            if self.hold_out:
+                name = "val" if split == "test" else "train"
+            path = self.folder / f"{name}.h5"
             large = path.exists() and path.stat().st_size > MEMORY_LIMIT
             data = QuestionDataset(
                 path,
                 features=self.features,
                 device="cpu" if large else self.device,
             )
-            answers = data.store.columns["questions/answer"]
-            if not len(answers) or answers.min() < 0:
+            if self.hold_out and name == "train":
+                data = self._part(data, split)
+            answers = data.labels("answer")
+            known = int((answers >= 0).sum())
+            if not known or known < len(answers):
                 raise ValueError(
-                    f"{path} has no questions with known answers: accuracy "
-                    f"cannot be told"
+                    f"{path} has {known:,} questions with known answers of "
+                    f"{len(answers):,}, expected all: accuracy cannot be told"
                 )
             self._open[split] = data
         return self._open[split]
+
+    def _part(self, data: QuestionDataset, split: str) -> QuestionDataset:
+        """The questions about the scenes that are held out, or the others."""
+        count = data.store.num_scenes
+        if self.hold_out >= count:
+            raise ValueError(
+                f"`data.hold_out` is {self.hold_out}, expected less than the "
+                f"{count} scenes of {data.store.path}"
+            )
+        first = count - self.hold_out
+        return data.select(
+            scenes=range(first, count) if split == "val" else first
+        )
 
     def loader(
         self,
@@ -104,8 +125,7 @@ class Splits:
         data = self.dataset(split)
         if families is not None:
             wanted = [family.index for family in select_families(families)]
-            family = data.store.columns["questions/family"]
-            data = data.select(questions=np.isin(family, wanted))
+            data = data.select(questions=np.isin(data.labels("family"), wanted))
         if shuffle and len(data) < batch_size:
             raise ValueError(
                 f"`train.batch_size` is {batch_size}, but there are only "
@@ -138,10 +158,10 @@ class Splits:
 
     def types_and_answers(self, split: str) -> tuple[Tensor, Tensor]:
         """Question types [Q] and answers [Q] of a whole split."""
-        columns = self.dataset(split).store.columns
+        data = self.dataset(split)
         return (
-            torch.from_numpy(columns["questions/type"]).long(),
-            torch.from_numpy(columns["questions/answer"]).long(),
+            torch.from_numpy(data.labels("type")).long(),
+            torch.from_numpy(data.labels("answer")).long(),
         )
 
     @property
@@ -175,7 +195,7 @@ def open_splits(config: DataConfig, root: str, accelerator: str) -> Splits:
 def folder_name(config: DataConfig) -> str:
     """Name the folder of generated data after its settings."""
     settings = asdict(config) | {"version": GENERATOR_VERSION}
-    for key in ("features", "stores"):
+    for key in ("features", "stores", "hold_out"):
         del settings[key]
     if settings["min_objects"] == 3:  # folders from before it could be chosen
         del settings["min_objects"]

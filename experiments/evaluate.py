@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +53,23 @@ class EvaluateConfig:
             )
 
 
-def answer_split(planned: Run, splits: Splits, split: str = "test") -> Tally:
+def answer_split(
+    planned: Run,
+    splits: Splits,
+    split: str = "test",
+    trained_on: Splits | None = None,
+) -> Tally:
     """Count the right answers of a run's best weights on a split.
 
     Args:
         planned: The run; trained, unless its model is not a trained one.
         splits: The data.
         split: ``"train"``, ``"val"`` or ``"test"``.
+        trained_on: The run's own data, where ``splits`` is another.
     """
     batches = splits.loader(split, EVALUATION_BATCH)
     if MODELS[planned.model].build is None:
-        return _most_frequent(splits, batches)
+        return _most_frequent(trained_on or splits, batches)
     device = processes.device(planned.train.accelerator)
     return evaluate(planned.load(), batches, device)
 
@@ -94,12 +100,14 @@ def main(argv: list[str]) -> None:
     if config.threads:
         torch.set_num_threads(config.threads)
     planned = Run.read(Path(config.run))
+    where = config.data_root, planned.train.accelerator
+    trained_on = None
     if config.stores:
-        planned.data.stores = config.stores
-    splits = open_splits(
-        planned.data, config.data_root, planned.train.accelerator
-    )
-    tally = answer_split(planned, splits, config.split)
+        if MODELS[planned.model].build is None:  # it counts its own answers
+            trained_on = open_splits(planned.data, *where)
+        planned.data = replace(planned.data, stores=config.stores, hold_out=0)
+    splits = open_splits(planned.data, *where)
+    tally = answer_split(planned, splits, config.split, trained_on)
     if config.families:
         known = load_families()
         rows = [

@@ -87,7 +87,14 @@ def data(config: DataConfig) -> str:
             f"families of questions: {families}"
         )
     name = f"the stores of `{config.stores}`"
-    paths = [Path(config.stores) / f"{s}.h5" for s in SPLITS]
+    files: tuple[str, ...] = SPLITS
+    if config.hold_out:
+        files = ("train", "val")
+        name += (
+            f" (the last {config.hold_out:,} scenes of train for validation, "
+            f"val for the test)"
+        )
+    paths = [Path(config.stores) / f"{s}.h5" for s in files]
     # A run can be exported where its data is not.
     if not all(path.exists() for path in paths):
         return name

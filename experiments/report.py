@@ -84,7 +84,8 @@ def training_cost(results: Sequence[ModelResult], aim: float) -> str:
     """What training to an accuracy took, in Markdown.
 
     The step is the first at which validation was looked at and the mean over
-    seeds had reached it; minutes are of as many steps, as measured.
+    seeds had reached it; minutes are of as many steps, as measured. They and
+    the FLOPs are left out where the measured step is not that of all steps.
 
     Args:
         results: The models; those that are not trained are left out.
@@ -99,7 +100,8 @@ def training_cost(results: Sequence[ModelResult], aim: float) -> str:
         if step is not None:
             seen = step * result.batch_size
             row[1:3] = f"{step:,}", f"{seen / 1e6:.2f} M"
-            if result.cost:
+            # A budget that shrank, or weights taken over, cost more.
+            if result.cost and result.own_cost_throughout:
                 row[3] = f"{step * result.cost['step_ms'] / 60_000:.1f}"
                 # A backward pass takes twice as much as a forward one.
                 row[4] = f"{3 * seen * result.cost['flops'] / 1e12:.1f} T"

@@ -31,6 +31,8 @@ class ModelResult:
         curves: Steps and validation accuracies of each seed.
         seconds: Training time of each seed.
         batch_size: Questions in a training step.
+        own_cost_throughout: Whether all its training steps cost what was
+            measured: none were of a larger budget, or another training's.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ModelResult:
     curves: list[tuple[list[int], list[float]]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     batch_size: int = 0
+    own_cost_throughout: bool = True
 
     @property
     def label(self) -> str:
@@ -126,6 +129,8 @@ def read_results(folder: Path) -> list[ModelResult]:
             result.seconds.append(validation["seconds"])
             result.curves.append(read_curve(run.folder))
             result.batch_size = run.train.batch_size
+            shrank = run.share is not None and run.train.shrink_steps > 0
+            result.own_cost_throughout = not (shrank or run.train.init)
     if not results:
         raise FileNotFoundError(f"there is no finished run in {folder}")
     # Where several depths were tested, the one best on validation stands.

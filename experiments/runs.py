@@ -4,6 +4,7 @@
 a finished training; ``test.json`` holds the test figures.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from datasets.clevr.generate import GENERATOR_VERSION
 from experiments.config import (
     CompareConfig,
     DataConfig,
@@ -35,7 +37,8 @@ class Run:
         folder: The run's folder.
         settings: All that decides its outcome: ``model``, ``depth``,
             ``share``, ``degrees``, ``hidden_channels``, ``in_channels``,
-            ``seed``, and the sections ``data``, ``sizes`` and ``train``.
+            ``seed``, ``generator`` (its version), and the sections ``data``,
+            ``sizes`` and ``train``.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
@@ -74,6 +77,7 @@ class Run:
             "hidden_channels": plan.hidden_channels,
             "in_channels": plan.in_channels,
             "seed": seed,
+            "generator": GENERATOR_VERSION,
             "data": asdict(config.data),
             "sizes": asdict(config.model),
             "train": asdict(config.train),
@@ -114,22 +118,39 @@ class Run:
         if not path.exists():
             write_json(path, {"settings": self.settings, **provenance()})
             return
+        Run.read(self.folder).check_same(self)
+
+    def check_same(
+        self, wanted: "Run", sections: Sequence[str] | None = None
+    ) -> None:
+        """Check that a run was made with the settings that are asked for.
+
+        Args:
+            wanted: A run with these settings.
+            sections: The settings to look at; ``None``: all.
+
+        Raises:
+            ValueError: If it was made with others.
+        """
         # What is newer than the run has its default there.
-        found = _flat(Run.read(self.folder)._all_settings())
-        wanted = _flat(self._all_settings())
-        for key in wanted:
+        found = self._all_settings()
+        expected = wanted._all_settings()
+        if sections is not None:
+            expected = {key: expected[key] for key in sections}
+        made = _flat(found)
+        for key, value in _flat(expected).items():
             # Which other runs there are, and where this one is trained.
             if key in ("sizes.depths", "sizes.shares", "train.accelerator"):
                 continue
-            if found.get(key) != wanted[key]:
+            if made.get(key) != value:
                 raise ValueError(
-                    f"{self.folder} was made with `{key}` = {found.get(key)}, "
-                    f"and is now asked for with {wanted[key]}: give the "
+                    f"{self.folder} was made with `{key}` = {made.get(key)}, "
+                    f"and is now asked for with {value}: give the "
                     f"comparison another `--name`, or delete that folder"
                 )
 
     def _all_settings(self) -> dict[str, Any]:
-        return self.settings | {
+        return {"generator": 1, **self.settings} | {
             "data": asdict(self.data),
             "sizes": asdict(self.sizes),
             "train": asdict(self.train),

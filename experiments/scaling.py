@@ -27,6 +27,7 @@ from experiments.config import check_folder_name
 from experiments.files import write, write_json
 from experiments.matching import count_parameters, match_parameters
 from experiments.memory import PeakMemory
+from experiments.models import MODELS
 from experiments.plots import write_figure
 from experiments.provenance import provenance
 from experiments.scaling_models import (
@@ -165,7 +166,9 @@ def hidden_widths(config: ScalingConfig) -> dict[str, int]:
     return {
         name: config.hidden_channels
         if name == "rn"
-        else match_parameters(builder(name), target)
+        else match_parameters(
+            builder(name), target, multiple_of=MODELS[name].multiple_of
+        )
         for name in config.models
     }
 

@@ -4,6 +4,7 @@ import io
 import logging
 import math
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -76,6 +77,21 @@ class Task(L.LightningModule):
             for module, _ in self.shares
             if isinstance(module, AttentionPairs) and not module.gate
         ]
+        self.seconds_before = 0.0
+        self.began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Time taken, that before a stop included up to its checkpoint."""
+        return self.seconds_before + time.perf_counter() - self.began
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the time taken."""
+        checkpoint["seconds"] = self.seconds
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Count on from the time taken."""
+        self.seconds_before = checkpoint.get("seconds", 0.0)
 
     def on_train_epoch_start(self) -> None:
         """Let the data go on at the step that comes next."""
@@ -306,7 +322,7 @@ def train(
     title: str = "",
     position: int = 0,
     augment: Callable[[Any], Any] | None = None,
-) -> Path:
+) -> float:
     """Train a model, or go on where its folder says that it stopped.
 
     Args:
@@ -322,7 +338,7 @@ def train(
         augment: What is done to a training batch; ``None``: nothing.
 
     Returns:
-        The checkpoint that was best on validation.
+        Seconds taken, those before a stop included.
 
     Raises:
         FloatingPointError: If the loss is not finite.
@@ -345,10 +361,13 @@ def train(
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
+    task = Task(model, config, seed, augment)
+    # Distilled pairs learn in the first steps alone.
+    strategy = "ddp_find_unused_parameters_true" if task.teachers else "ddp"
     trainer = L.Trainer(
         accelerator=config.accelerator,
         devices=processes.count(),
-        strategy="ddp" if processes.count() > 1 else "auto",
+        strategy=strategy if processes.count() > 1 else "auto",
         use_distributed_sampler=False,  # the loader shares out by itself
         precision=config.precision,  # type: ignore[arg-type]
         max_epochs=config.steps // config.val_every,
@@ -372,11 +391,11 @@ def train(
     )
     try:
         trainer.fit(
-            Task(model, config, seed, augment),
+            task,
             StepLoader(train_batches, config.val_every),
             val_batches,
             ckpt_path=last if last.exists() else None,
         )
     except SystemExit:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from None
-    return last.with_name("best.ckpt")
+    return task.seconds

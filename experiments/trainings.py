@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import threading
-import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -138,15 +137,14 @@ def train_run(
         position: The bar's line on the terminal.
 
     Returns:
-        Validation accuracy of the best weights, and seconds taken.
+        Validation accuracy of the best weights, and seconds of training.
     """
-    start = time.perf_counter()
     splits = open_splits(run.data, root, run.train.accelerator)
     L.seed_everything(run.seed, workers=True, verbose=False)
     model = run.build()
     if run.train.init:
         take_over(model, Path(run.train.init))
-    train(
+    seconds = train(
         model,
         stages(run.train, splits, run.seed),
         splits.loader("val", EVALUATION_BATCH),
@@ -158,7 +156,7 @@ def train_run(
         augmentation(splits) if run.train.augment else None,
     )
     accuracy = answer_split(run, splits, "val").accuracy()
-    seconds = round(time.perf_counter() - start, 1)
+    seconds = round(seconds, 1)
     if processes.is_first():
         write_json(
             run.folder / "val.json", {"accuracy": accuracy, "seconds": seconds}

@@ -33,7 +33,7 @@ def generate(
     The JSON is in the layout of the CLEVR v1.0 release; the same seed gives
     the same bytes for any number of workers. A run that was broken off goes on
     with the splits that are missing. The defaults make a set of the
-    release's size, in about a quarter of an hour on 2 cores. For a first look:
+    release's size, in about five minutes on 2 cores. For a first look:
 
         python -m datasets.clevr generate data/small --train 1000 --val 200
         --test 0

@@ -9,6 +9,7 @@ from torch_geometric.nn.inits import reset
 
 from rn_graph.batching import question_rows
 from rn_graph.checks import check_channels, check_features, check_questions
+from rn_graph.ops.blocked import accumulation_dtype
 
 
 class SceneModel(nn.Module):
@@ -84,6 +85,8 @@ class SceneModel(nn.Module):
     def pool(self, h: Tensor, row: Tensor, count: int) -> Tensor:
         """Pool the objects of each question's scene: their sum.
 
+        Under autocast the sum is float32, as :class:`~rn_graph.RNConv`'s is.
+
         Args:
             h: What :meth:`embed` gave, ``[R, C]``.
             row: Question of each row, ``[R]``, ascending.
@@ -92,6 +95,8 @@ class SceneModel(nn.Module):
         Returns:
             ``[Q, pooled_channels]``.
         """
+        if torch.is_autocast_enabled(h.device.type):
+            h = h.to(accumulation_dtype(h.dtype))
         return h.new_zeros(count, h.size(1)).index_add(0, row, h)
 
     def read(self, pooled: Tensor, question: Tensor | None) -> Tensor:

@@ -9,10 +9,19 @@ import pytest
 import torch
 import yaml
 
+from datasets.clevr.generate import GENERATOR_VERSION
+from datasets.clevr.vocabulary import ANSWERS, QUESTION_TYPES
 from experiments import compare, evaluate, report
-from experiments.config import CompareConfig, ModelConfig, TrainConfig
+from experiments.config import (
+    CompareConfig,
+    DataConfig,
+    ModelConfig,
+    TrainConfig,
+)
+from experiments.data import Splits
+from experiments.evaluate import answer_split
 from experiments.files import read_json
-from experiments.models import Plan, label
+from experiments.models import MODELS, Plan, label
 from experiments.results import (
     ACCURACIES,
     ModelResult,
@@ -20,6 +29,7 @@ from experiments.results import (
     read_results,
 )
 from experiments.runs import Run, load_model
+from rn_graph import MostFrequentAnswer
 
 
 def test_smoke_runs_end_to_end(smoke):
@@ -80,6 +90,43 @@ def test_other_settings_need_another_name(smoke, roots):
                 *("--train.clip", "1.0"),
             ]
         )
+
+
+def test_a_table_has_one_protocol(smoke, roots, tmp_path):
+    """A model that joins a folder is trained as those that are there."""
+    folder = tmp_path / "smoke"
+    shutil.copytree(smoke, folder)
+    before = (folder / "config.yaml").read_text()
+    argv = ["smoke", "--runs", str(tmp_path), *data(roots), "--models", "sage"]
+    with pytest.raises(ValueError, match=r"`train\.steps` = 8.*with 16"):
+        compare.main([*argv, "--train.steps", "16"])
+    assert not list(folder.glob("sage*"))
+    assert (folder / "config.yaml").read_text() == before
+
+
+def test_data_of_another_generator_is_not_gone_on_with(smoke, monkeypatch):
+    folder = smoke / "rn/seed-0"
+    run = Run.read(folder)
+    assert run.settings["generator"] == GENERATOR_VERSION
+    newer = Run(folder, run.settings | {"generator": GENERATOR_VERSION + 1})
+    with pytest.raises(ValueError, match=r"made with `generator` = \d"):
+        newer.begin()
+    # Runs from before it was written down are of the first one.
+    older = {k: v for k, v in run.settings.items() if k != "generator"}
+    Run(folder, older | {"seed": 0}).check_same(
+        Run(folder, run.settings | {"generator": 1})
+    )
+
+
+def test_nearest_pairs_are_of_two_objects(sizes):
+    """A small budget is not spent on objects paired with themselves."""
+    for name in "rn_knn", "edge_knn":
+        plan = Plan(sizes, 18, 12, depth=1, share=0.2)
+        model = MODELS[name].build(plan).model
+        x, pos = torch.randn(10, 18), torch.randn(10, 3)
+        edges = model.pairs(x, pos).edge_index
+        assert edges.size(1) == 20
+        assert (edges[0] != edges[1]).all()
 
 
 def test_the_best_depth_on_validation_gets_the_other_seeds(roots, tmp_path):
@@ -175,6 +222,10 @@ def test_costs_are_measured_in_rounds_and_the_fastest_counts(
     assert seen == ["rn", "deep_sets"] * 4
     assert (rn["step_ms"], deep_sets["step_ms"]) == (2.0, 1.0)
     assert rn["rounds"] == 4
+    # What was measured in another way is no round of the same.
+    times["rn"], times["deep_sets"] = [9.0], [8.0]
+    argv += ["--cost_steps", "5"]
+    assert [c["step_ms"] for c in costs(1)] == [9.0, 8.0]
     with pytest.raises(ValueError, match=r"`cost_rounds` is 0, expected"):
         costs(0)
 
@@ -244,6 +295,25 @@ def test_evaluate_makes_the_same_figures(smoke, roots, capsys):
         assert "\nequal to the stored figures" in out
     with pytest.raises(FileNotFoundError, match=r"run\.json is missing"):
         evaluate.main([str(smoke), *data(roots)])
+
+
+def test_the_most_frequent_answers_are_those_of_its_own_training(
+    smoke, splits, capsys
+):
+    run = Run.read(smoke / "most_frequent/seed-0")
+    own = answer_split(run, splits).accuracy()
+    other = DataConfig(
+        train=7, val=5, test=5, families=["zero_hop"], questions_per_scene=5
+    )
+    others = Splits(other, str(splits.folder.parent))
+    found = answer_split(run, others, "test", splits)
+    assert answer_split(run, others).accuracy() != found.accuracy()
+    assert own != found.accuracy()
+    model = MostFrequentAnswer(len(QUESTION_TYPES), len(ANSWERS))
+    model.fit(*splits.types_and_answers("train"))
+    types, answers = others.types_and_answers("test")
+    expected = (model(types) == answers).double().mean().item()
+    assert found.accuracy()["all"] == pytest.approx(expected)
 
 
 def test_every_budget_is_a_row_of_its_own(smoke, roots, tmp_path):
@@ -335,6 +405,10 @@ def test_training_cost_is_that_of_the_step_that_reached_the_aim():
     assert found.steps_to(0.5) == 10
     assert found.steps_to(0.7) == 20  # the mean of both, not the first
     assert found.steps_to(0.91) is None
+    found.own_cost_throughout = False
+    assert "2.00 M" in report.training_cost([found], 90)
+    assert "12.0 T" not in report.training_cost([found], 90)
+    found.own_cost_throughout = True
     untrained = ModelResult("most_frequent", None, None)
     header, _, first = report.training_cost([found, untrained], 90).splitlines()
     assert "to 90 % on validation" in header

@@ -76,6 +76,20 @@ def test_an_unknown_key_is_refused(tmp_path, capsys):
         (lambda: CompareConfig(models="rn,foo"), "'foo': expected some of rn"),
         (lambda: CompareConfig(models=[]), "`models` is empty"),
         (
+            lambda: CompareConfig(models="rn,gcn,rn"),
+            r"`models` is \['rn', 'gcn', 'rn'\], expected 'rn' once",
+        ),
+        (lambda: ModelConfig(shares=[0.1, 0.10]), "expected 0.1 once"),
+        (lambda: ModelConfig(depths=[2, 2]), "expected 2 once"),
+        (
+            lambda: from_dict(TrainConfig, {"optimizer": "Muon"}),
+            "`optimizer` is 'Muon', expected one of adamw, muon",
+        ),
+        (
+            lambda: from_dict(CompareConfig, {"train": {"augment": "no"}}),
+            "`augment` is 'no', expected one of False, True",
+        ),
+        (
             lambda: CompareConfig(models="rn_distilled"),
             r"`train\.shrink_steps` is 0, .* rn_distilled learns",
         ),
@@ -83,6 +97,7 @@ def test_an_unknown_key_is_refused(tmp_path, capsys):
         (lambda: CompareConfig(seeds=0), "`seeds` is 0"),
         (lambda: CompareConfig(name="a/b"), "`name` is 'a/b'"),
         (lambda: DataConfig(val=0), r"`data\.val` is 0"),
+        (lambda: DataConfig(hold_out=7), r"`data\.hold_out` is 7, expected 0"),
         (lambda: ModelConfig(depths=[]), r"`model\.depths`"),
         (lambda: ModelConfig(dropout=1.0), r"`model\.dropout` is 1\.0"),
         (lambda: ModelConfig(readout_channels=[0]), "readout_channels"),

@@ -37,7 +37,8 @@ def test_two_processes_learn_what_one_does(smoke, roots, tmp_path):
     root = ("--data_root", str(roots[1]))
     alone, both = tmp_path / "alone", tmp_path / "both"
     compare.main([*OPTIONS, *root, "--runs", str(alone)])
-    done = torchrun(*OPTIONS, *root, "--runs", str(both))
+    models = ("--models", "rn,rn_distilled")
+    done = torchrun(*OPTIONS, *models, *root, "--runs", str(both))
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("Took") == 1  # the first process reports
 
@@ -48,6 +49,8 @@ def test_two_processes_learn_what_one_does(smoke, roots, tmp_path):
     # The halves of a batch are summed in another order.
     assert found[1] == pytest.approx(expected, rel=1e-4)
     assert abs(expected[-1] - expected[0]) > 1e-2
+    # Its pairs get gradients in the first steps alone.
+    assert (both / "smoke/rn_distilled-share-0.35/seed-0/val.json").exists()
     for name in ("val", "test"):
         accuracy = [
             read_json(root / folder / f"{name}.json")["accuracy"]

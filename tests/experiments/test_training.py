@@ -1,6 +1,7 @@
 import errno
 import math
 import resource
+import shutil
 import signal
 from dataclasses import replace
 
@@ -36,7 +37,7 @@ def fit(splits, sizes, folder, config=CONFIG, seed=3, name="rn"):
     model = MODELS[name].build(
         Plan(sizes, splits.in_channels, 12, share=0.3 if "_" in name else None)
     )
-    best = train(
+    train(
         model,
         stages(config, splits, seed),
         splits.loader("val", config.batch_size),
@@ -45,7 +46,7 @@ def fit(splits, sizes, folder, config=CONFIG, seed=3, name="rn"):
         folder,
         augment=Augmentation() if config.augment else None,
     )
-    return model, best
+    return model, folder / "checkpoints" / "best.ckpt"
 
 
 def test_schedule():
@@ -180,11 +181,16 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
     last = tmp_path / "cut" / "checkpoints" / "last.ckpt"
     done = torch.load(last)["global_step"] if last.exists() else 0
     assert done == at // 8 * 8
+    if done:
+        shutil.copyfile(last, tmp_path / "part")
     resumed, best = fit(splits, sizes, tmp_path / "cut", config, name=name)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
     assert read_curve(tmp_path / "cut") == read_curve(tmp_path / "whole")
     assert best == tmp_path / "cut" / "checkpoints" / "best.ckpt"
+    kept = torch.load(tmp_path / "cut" / "checkpoints" / "last.ckpt")
+    before = torch.load(tmp_path / "part")["seconds"] if done else 0
+    assert kept["seconds"] > before
 
 
 @pytest.mark.parametrize(("name", "step"), [("best", 8), ("last", 24)])

@@ -56,6 +56,19 @@ def test_deep_sets_equals_its_formula():
         checks.close(model(**data)[i], expected)
 
 
+def test_under_autocast_objects_are_summed_in_float32():
+    model = DeepSets(F, OUT, C)
+    h = torch.randn(300, 7).bfloat16()
+    row = torch.zeros(300, dtype=torch.long)
+    exact = h.double().sum(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = model.pool(h, row, 1)
+    assert out.dtype == torch.float32
+    torch.testing.assert_close(out[0].double(), exact, rtol=1e-5, atol=1e-5)
+    # A model in half precision stays in it.
+    assert model.pool(h, row, 1).dtype == torch.bfloat16
+
+
 def test_set2set_equals_its_formula():
     """The paper's equations (3) to (7), a scene at a time."""
     model, data = make(Set2Set), checks.scenes([3, 0, 2], 4)
