@@ -184,14 +184,6 @@ def train_all(
     return done
 
 
-def validations(done: Mapping[str, list[Run]]) -> dict[str, list[Validation]]:
-    """What each recipe's runs came to on validation, by category."""
-    return {
-        name: [read_json(r.folder / "val.json")["accuracy"] for r in runs]
-        for name, runs in done.items()
-    }
-
-
 def record(done: Mapping[str, list[Run]]) -> dict[str, list[dict[str, Any]]]:
     """Each run's settings, commit, versions, machine and validation."""
     return {
@@ -263,10 +255,14 @@ def main(argv: list[str]) -> None:
     config = parse(AblationsConfig, argv, PROG, HELP)
     recipes = Recipes.read(find_file(config.file))
     done = train_all(recipes, recipes.configs(config.runs, config.data_root))
-    found = validations(done)
+    kept = record(done)
+    found = {
+        name: [run["validation"]["accuracy"] for run in runs]
+        for name, runs in kept.items()
+    }
     text = table(found)
     folder = Path(config.runs) / recipes.name
-    write_json(folder / "results.json", record(done))
+    write_json(folder / "results.json", kept)
     write(folder / "table.md", text + "\n")
     draw(found, folder / "recipes.png")
     print(f"\n{text}\n\n{folder / 'table.md'}")

@@ -183,14 +183,11 @@ class Comparison:
         fastest round of each model counts.
         """
         config = self.config
+        how = {"cost_steps": config.cost_steps, "threads": config.threads}
         for i in range(1, config.cost_rounds + 1):
             for variant in variants:
                 folder = self.plan(variant, 0).folder
                 path = folder / "cost.json"
-                how = {
-                    "cost_steps": config.cost_steps,
-                    "threads": config.threads,
-                }
                 known = read_json(path) if path.exists() else {"rounds": 0}
                 if any(known.get(k, v) != v for k, v in how.items()):
                     known = {"rounds": 0}

@@ -131,8 +131,6 @@ def measure(planned: Run, splits: Splits, steps: int) -> dict[str, float]:
         "train", size, shuffle=True, whole_scenes=planned.train.whole_scenes
     )
     batches = [b.to(device) for b in islice(loader, min(steps + 3, 8))]
-    # Questions of many scenes: the first ones of a split are of a few.
-    sample = list(islice(splits.loader("val", size, shuffle=True), 8))
 
     # A step of a model that is thrown away loads the libraries' own buffers.
     first = Step(planned.build().to(device), planned.train, device)
@@ -151,6 +149,10 @@ def measure(planned: Run, splits: Splits, steps: int) -> dict[str, float]:
     memory = peak()
     del step
     model.cpu()
+    # Questions of many scenes: the first ones of a split are of a few.
+    size = min(size, len(splits.dataset("val")))
+    loader = splits.loader("val", size, shuffle=True)
+    sample = [b.to("cpu") for b in islice(loader, 8)]
     return {
         "hidden_channels": planned.settings["hidden_channels"],
         "pairs": fmean(pairs_a_scene(model, batch) for batch in sample),

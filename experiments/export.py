@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from safetensors.torch import save
 from tabulate import tabulate
 from torch import nn
 
 from datasets.clevr.families import load_families
-from datasets.store import open_store
 from experiments.cli import parse, run
 from experiments.config import DataConfig
-from experiments.data import SPLITS
+from experiments.data import SPLITS, Splits
 from experiments.files import read_json, whole, write
 from experiments.models import MODELS, label
 from experiments.results import ACCURACIES
@@ -80,29 +80,22 @@ def data(config: DataConfig) -> str:
     """What a run was trained, validated and tested on, in words."""
     if config.stores is None:
         scenes = ", ".join(f"{getattr(config, s):,} {s}" for s in SPLITS)
-        families = ", ".join(map(str, config.families)) or "all"
+        asked = ", ".join(map(str, config.families)) or "all"
         return (
             f"generated scenes of {config.min_objects} to "
             f"{config.max_objects} objects ({scenes}), seed {config.seed}; "
-            f"families of questions: {families}"
+            f"families of questions: {asked}"
         )
     name = f"the stores of `{config.stores}`"
-    files: tuple[str, ...] = SPLITS
-    if config.hold_out:
-        files = ("train", "val")
-        name += (
-            f" (the last {config.hold_out:,} scenes of train for validation, "
-            f"val for the test)"
-        )
-    paths = [Path(config.stores) / f"{s}.h5" for s in files]
-    # A run can be exported where its data is not.
-    if not all(path.exists() for path in paths):
+    splits = Splits(config, root="")
+    try:
+        found = {split: splits.dataset(split) for split in SPLITS}
+    except FileNotFoundError:  # a run can be exported where its data is not
         return name
-    stores = [open_store(path, mapped=True) for path in paths]
     parts = [
-        f"{s.num_questions:,} {s.split} questions about {s.num_scenes:,} "
-        f"scenes ({s.source})"
-        for s in stores
+        f"{len(d):,} {split} questions about {len(np.unique(d.scene)):,} "
+        f"scenes ({d.store.source})"
+        for split, d in found.items()
     ]
     return f"{name}: {', '.join(parts)}"
 

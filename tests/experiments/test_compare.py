@@ -104,7 +104,7 @@ def test_a_table_has_one_protocol(smoke, roots, tmp_path):
     assert (folder / "config.yaml").read_text() == before
 
 
-def test_data_of_another_generator_is_not_gone_on_with(smoke, monkeypatch):
+def test_data_of_another_generator_is_not_gone_on_with(smoke):
     folder = smoke / "rn/seed-0"
     run = Run.read(folder)
     assert run.settings["generator"] == GENERATOR_VERSION
@@ -297,9 +297,7 @@ def test_evaluate_makes_the_same_figures(smoke, roots, capsys):
         evaluate.main([str(smoke), *data(roots)])
 
 
-def test_the_most_frequent_answers_are_those_of_its_own_training(
-    smoke, splits, capsys
-):
+def test_the_most_frequent_answers_are_those_of_its_own_training(smoke, splits):
     run = Run.read(smoke / "most_frequent/seed-0")
     own = answer_split(run, splits).accuracy()
     other = DataConfig(

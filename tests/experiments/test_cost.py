@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from experiments import cost
-from experiments.config import TrainConfig
+from experiments.config import CompareConfig, TrainConfig
 from experiments.models import MODELS, Plan
 from experiments.optimizers import MuonWithAdamW
+from experiments.runs import Run
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
@@ -30,3 +31,15 @@ def test_a_step_is_measured_as_it_is_trained(
         not torch.equal(a, b)
         for a, b in zip(before, model.parameters(), strict=True)
     )
+
+
+def test_a_batch_may_be_larger_than_validation(splits, sizes, tmp_path):
+    count = len(splits.dataset("val"))
+    config = CompareConfig(
+        runs=str(tmp_path), model=sizes, train=TrainConfig(batch_size=count + 9)
+    )
+    plan = Plan(sizes, splits.in_channels, 12)
+    found = cost.measure(Run.plan(config, "rn", 0, plan), splits, 1)
+    batch = next(iter(splits.loader("val", count)))
+    ptr = batch.ptr.diff()[batch.question_batch]
+    assert found["pairs"] == pytest.approx((ptr**2).double().mean().item())

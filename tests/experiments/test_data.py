@@ -41,7 +41,7 @@ def test_something_is_left_to_train_on(splits):
         held_out(splits, 30).dataset("train")
 
 
-def test_every_answer_must_be_known(splits, tmp_path, monkeypatch):
+def test_every_answer_must_be_known(splits, monkeypatch):
     own = Splits(DataConfig(stores=str(splits.folder)), "")
     data = splits.dataset("val")
     answers = data.labels("answer").copy()
