@@ -18,7 +18,7 @@ from experiments.data import open_splits
 from experiments.evaluate import answer_split, as_json
 from experiments.files import read_json, write, write_json
 from experiments.matching import count_parameters, match_parameters
-from experiments.models import MODELS, Plan, label, near_pairs
+from experiments.models import MODELS, Plan, near_pairs
 from experiments.runs import Run
 from experiments.trainings import Trainings
 from rn_graph.models import degree_histogram
@@ -186,20 +186,23 @@ class Comparison:
         how = {"cost_steps": config.cost_steps, "threads": config.threads}
         for i in range(1, config.cost_rounds + 1):
             for variant in variants:
-                folder = self.plan(variant, 0).folder
-                path = folder / "cost.json"
+                planned = self.plan(variant, 0)
+                path = planned.folder / "cost.json"
                 known = read_json(path) if path.exists() else {"rounds": 0}
                 if any(known.get(k, v) != v for k, v in how.items()):
                     known = {"rounds": 0}
                 if known.get("rounds", 1) >= i:
                     continue
                 print(
-                    f"Measuring time and memory of {label(*variant)}, round "
+                    f"Measuring time and memory of {planned.label}, round "
                     f"{i} of {config.cost_rounds}",
                     flush=True,
                 )
                 cost = measure_apart(
-                    folder, config.cost_steps, config.threads, config.data_root
+                    planned.folder,
+                    config.cost_steps,
+                    config.threads,
+                    config.data_root,
                 )
                 best = min(cost["step_ms"], known.get("step_ms", math.inf))
                 write_json(path, {**cost, "step_ms": best, "rounds": i, **how})

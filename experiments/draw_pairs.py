@@ -26,7 +26,6 @@ from datasets.clevr.layout import iter_scenes
 from datasets.clevr.scenes import generate_scene
 from datasets.clevr.vocabulary import ATTRIBUTES, encode_tokens, tokenize
 from experiments.cli import parse, run
-from experiments.models import label
 from experiments.plots import write_figure
 from experiments.runs import Run, load_model
 from experiments.scene_plot import from_above, legend, over_image
@@ -220,9 +219,7 @@ def choose_pairs(
         if name == "attention" and config.run is not None:
             assert config.question is not None
             pairs = learned_pairs(scene, Path(config.run), config.question)
-            planned = Run.read(Path(config.run))
-            title = label(planned.model, planned.share, planned.depth)
-            chosen[title] = pairs
+            chosen[Run.read(Path(config.run)).label] = pairs
             continue
         title, selector = made[name]
         with torch.no_grad():

@@ -19,7 +19,7 @@ from experiments.cli import parse, run
 from experiments.config import DataConfig
 from experiments.data import SPLITS, Splits
 from experiments.files import read_json, whole, write
-from experiments.models import MODELS, label
+from experiments.models import MODELS
 from experiments.results import ACCURACIES
 from experiments.runs import EXPORTED, Run, load_model
 
@@ -111,7 +111,7 @@ def card(planned: Run, model: nn.Module, out: Path) -> str:
     """The model card of a run, in Markdown."""
     about = read_json(planned.folder / "run.json")
     test = read_json(planned.folder / "test.json")
-    name = label(planned.model, planned.share, planned.depth)
+    name = planned.label
     parameters = sum(p.numel() for p in model.parameters())
     seen = "the question alone, to tell how much can be guessed"
     if MODELS[planned.model].matched:

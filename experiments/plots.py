@@ -121,12 +121,19 @@ def pairs(results: Sequence[ModelResult], colors: Colors) -> Figure:
 def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
     """Validation accuracy against steps and time; bands span the seeds.
 
-    A step's time is the measured one: that of a selection with its own budget,
-    also where it began with more pairs.
+    A step's time is the measured one. A model is left out there where that is
+    not the time of all its steps, as with a budget that shrank.
     """
-    figure, (axes, time) = plt.subplots(
-        1, 2, figsize=(13, 6), sharey=True, layout="constrained"
+    timed = [r for r in results if r.cost and r.own_cost_throughout]
+    figure, row = plt.subplots(
+        1,
+        2 if timed else 1,
+        figsize=(13, 6) if timed else (8, 6),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
+    axes, time = row[0, 0], row[0, -1]
     for result in results:
         color = colors[result.label]
         if not result.curves:
@@ -143,7 +150,7 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
             color=color,
             label=result.label,
         )
-        if result.cost:
+        if result in timed:
             minutes = [s * result.cost["step_ms"] / 60_000 for s in steps]
             time.plot(minutes, [100 * v for v in mean], ls=style, color=color)
         axes.fill_between(
@@ -157,8 +164,9 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
     axes.set(xlabel="training step", ylabel="validation accuracy (%)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
-    time.set(xlabel="minutes of training steps", xlim=(0, None))
-    time.grid(alpha=0.3)
+    if timed:
+        time.set(xlabel="minutes of training steps", xlim=(0, None))
+        time.grid(alpha=0.3)
     many = len(results) > 10
     figure.legend(
         loc="outside right upper" if many else "outside lower center",

@@ -22,7 +22,7 @@ from experiments.config import (
     from_dict,
 )
 from experiments.files import read_json, write_json
-from experiments.models import MODELS, Plan
+from experiments.models import MODELS, Plan, label
 from experiments.provenance import provenance
 from rn_graph import QuestionAnswering
 
@@ -183,6 +183,11 @@ class Run:
         model = self.build()
         load_weights(model, self.checkpoint)
         return model.eval()
+
+    @property
+    def label(self) -> str:
+        """What tables and plots call the model."""
+        return label(self.model, self.share, self.depth)
 
     @property
     def checkpoint(self) -> Path:

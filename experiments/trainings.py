@@ -22,7 +22,7 @@ from experiments.config import CompareConfig, TrainConfig
 from experiments.data import Splits, open_splits
 from experiments.evaluate import answer_split
 from experiments.files import write_json
-from experiments.models import MODELS, label
+from experiments.models import MODELS
 from experiments.runs import Run
 from experiments.training import train
 
@@ -121,8 +121,7 @@ def augmentation(splits: Splits) -> Augmentation:
 def title(run: Run) -> str:
     """What a run's progress bar says."""
     comparison = run.folder.parents[1].name
-    model = label(run.model, run.share, run.depth)
-    return f"{comparison}: {model}, seed {run.seed}"
+    return f"{comparison}: {run.label}, seed {run.seed}"
 
 
 def train_run(

@@ -11,7 +11,7 @@ import yaml
 
 from datasets.clevr.generate import GENERATOR_VERSION
 from datasets.clevr.vocabulary import ANSWERS, QUESTION_TYPES
-from experiments import compare, evaluate, report
+from experiments import compare, evaluate, plots, report
 from experiments.config import (
     CompareConfig,
     DataConfig,
@@ -492,3 +492,17 @@ def test_an_unknown_model_is_named(smoke, tmp_path):
 def test_results_stay_inside_their_folder(name):
     with pytest.raises(ValueError, match="`name` is"):
         CompareConfig(name=name)
+
+
+def test_no_curve_against_minutes_where_steps_cost_more_than_measured():
+    curves = [([10, 20], [0.5, 0.8])]
+    cost = {"step_ms": 1500.0}
+    dense = ModelResult("rn", None, None, cost, curves=curves)
+    shrank = ModelResult("rn_attention", 0.2, None, cost, curves=curves)
+    shrank.own_cost_throughout = False
+    colors = {r.label: "red" for r in (dense, shrank)}
+    steps, minutes = plots.learning_curves([dense, shrank], colors).axes
+    assert len(steps.lines) == 2
+    (line,) = minutes.lines
+    assert list(line.get_xdata()) == [0.25, 0.5]
+    assert len(plots.learning_curves([shrank], colors).axes) == 1
