@@ -58,7 +58,7 @@ def build(
         return Set2Set(**sizes)
     pairs: nn.Module | None = None
     if name == "rn_knn":
-        pairs = KNNPairs(k=k)
+        pairs = KNNPairs(k=k, self_pairs=False)
     elif name == "rn_attention":
         pairs = AttentionPairs(IN_CHANNELS, QUESTION_CHANNELS, k=k)
     return RelationNetwork(**sizes, pairs=pairs)
@@ -76,6 +76,8 @@ def pairs_a_scene(name: str, objects: int, k: int) -> int:
     """Pairs that a model sums over in a scene of so many objects."""
     if name == "rn":
         return objects**2
-    if name in ("rn_knn", "rn_attention"):
+    if name == "rn_knn":
+        return objects * min(k, objects - 1)
+    if name == "rn_attention":
         return objects * min(k, objects)
     return objects * (objects - 1) if name in CONVS else 0

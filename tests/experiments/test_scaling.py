@@ -37,9 +37,10 @@ def test_a_step_reaches_every_parameter(name, objects):
     assert any(grad.abs().sum() > 0 for grad in grads)
 
 
+@pytest.mark.parametrize("k", [4, 8])
 @pytest.mark.parametrize("name", ["rn", "rn_knn", "rn_attention", "sage"])
-def test_pairs_are_those_that_layers_see(name):
-    step = Step(name, 8, 6, ScalingConfig(scenes=3, k=4))
+def test_pairs_are_those_that_layers_see(name, k):
+    step = Step(name, 8, 6, ScalingConfig(scenes=3, k=k))
     step()
     edges = []
     layer = next(m for m in step.model.modules() if hasattr(m, "propagate"))
@@ -47,7 +48,7 @@ def test_pairs_are_those_that_layers_see(name):
         lambda module, inputs: edges.append(inputs[0].size(1))
     )
     step()
-    assert edges[0] == 3 * pairs_a_scene(name, 6, 4)
+    assert edges[0] == 3 * pairs_a_scene(name, 6, k)
 
 
 def test_a_set_has_no_pairs_and_gnns_have_all_but_loops():
