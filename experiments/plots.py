@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -55,20 +56,29 @@ Colors = dict[str, Any]
 
 
 def _colors(results: Sequence[ModelResult]) -> Colors:
+    """A colour a model, paler the smaller its share of the pairs."""
     names = list(dict.fromkeys(map(_color_key, results)))
     sequence = "tab10" if len(names) <= 10 else "tab20"
     palette = mpl.color_sequences[sequence]
-    return {
-        r.label: palette[names.index(_color_key(r)) % len(palette)]
-        for r in results
-    }
+    budgets = _budgets(results)
+    colors = {}
+    for result in results:
+        base = palette[names.index(_color_key(result)) % len(palette)]
+        line = budgets.get(result.name, [result])
+        strength = 1.0
+        if len(line) > 1:
+            strength = 0.3 + 0.7 * line.index(result) / (len(line) - 1)
+        colors[result.label] = [
+            1 - strength * (1 - part) for part in to_rgb(base)
+        ]
+    return colors
 
 
 def _color_key(result: ModelResult) -> str:
     """A GNN has one colour, on all pairs and on the nearest."""
     if MODELS[result.name].tuned:
         return result.name.removesuffix("_knn")
-    return result.label
+    return result.name
 
 
 def _is_sparse(result: ModelResult) -> bool:
@@ -96,7 +106,7 @@ def pairs(results: Sequence[ModelResult], colors: Colors) -> Figure:
             None if any(map(math.isnan, errors)) else errors,
             fmt="o-",
             capsize=3,
-            color=colors[line[0].label],
+            color=colors[line[-1].label],
             label=MODELS[name].label,
         )
     for result in results:

@@ -506,3 +506,13 @@ def test_no_curve_against_minutes_where_steps_cost_more_than_measured():
     (line,) = minutes.lines
     assert list(line.get_xdata()) == [0.25, 0.5]
     assert len(plots.learning_curves([shrank], colors).axes) == 1
+
+
+def test_every_budget_has_a_colour_of_its_own():
+    shares = [0.05, 0.1, 0.2, 0.35, 0.5]
+    names = ["rn_knn", "rn_random", "rn_attention", "rn_distilled"]
+    results = [ModelResult("rn", None, None)] + [
+        ModelResult(name, share, None) for name in names for share in shares
+    ]
+    colors = plots._colors(results)
+    assert len({tuple(color) for color in colors.values()}) == 21
