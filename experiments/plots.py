@@ -134,7 +134,7 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
     A step's time is the measured one. A model is left out there where that is
     not the time of all its steps, as with a budget that shrank.
     """
-    timed = [r for r in results if r.cost and r.own_cost_throughout]
+    timed = any(r.step_minutes is not None for r in results)
     figure, row = plt.subplots(
         1,
         2 if timed else 1,
@@ -160,8 +160,8 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
             color=color,
             label=result.label,
         )
-        if result in timed:
-            minutes = [s * result.cost["step_ms"] / 60_000 for s in steps]
+        if result.step_minutes is not None:
+            minutes = [s * result.step_minutes for s in steps]
             time.plot(minutes, [100 * v for v in mean], ls=style, color=color)
         axes.fill_between(
             steps,

@@ -101,8 +101,8 @@ def training_cost(results: Sequence[ModelResult], aim: float) -> str:
             seen = step * result.batch_size
             row[1:3] = f"{step:,}", f"{seen / 1e6:.2f} M"
             # A budget that shrank, or weights taken over, cost more.
-            if result.cost and result.own_cost_throughout:
-                row[3] = f"{step * result.cost['step_ms'] / 60_000:.1f}"
+            if result.step_minutes is not None:
+                row[3] = f"{step * result.step_minutes:.1f}"
                 # A backward pass takes twice as much as a forward one.
                 row[4] = f"{3 * seen * result.cost['flops'] / 1e12:.1f} T"
         rows.append(row)

@@ -51,6 +51,13 @@ class ModelResult:
         """Its name in tables and plots."""
         return label(self.name, self.share, self.depth)
 
+    @property
+    def step_minutes(self) -> float | None:
+        """Minutes a training step, if all its steps took what was measured."""
+        if not (self.cost and self.own_cost_throughout):
+            return None
+        return self.cost["step_ms"] / 60_000
+
     def mean(self, category: str) -> float:
         """Mean accuracy over seeds; NaN if the category was not asked."""
         values = self._values(category)
