@@ -173,7 +173,8 @@ def train_all(
         model = config.models[0]
         depth = comparison.depths(model)[0]
         share = comparison.shares(model)[0]
-        variant = Variant(model, share, depth)
+        rate = config.train.learning_rate
+        variant = Variant(model, share, depth, rate)
         done[name] = [
             comparison.plan(variant, seed) for seed in range(recipes.seeds)
         ]

@@ -41,11 +41,13 @@ class Variant(NamedTuple):
         model: Its name.
         share: Share of the pairs that it keeps, if it selects.
         depth: Its number of layers, if that is tuned.
+        rate: Its learning rate.
     """
 
     model: str
     share: float | None
     depth: int | None
+    rate: float
 
 
 class Comparison:
@@ -61,22 +63,31 @@ class Comparison:
             config.data, config.data_root, config.train.accelerator
         )
         self.in_channels = self.splits.in_channels
-        self.plans: dict[Variant, Plan] = {}
+        self.plans: dict[tuple[str, float | None, int | None], Plan] = {}
 
     def run(self) -> None:
         """Train, measure and test what is not there yet."""
         config = self.config
         # A row of the table is a model with a budget of pairs.
         rows = [
-            [Variant(name, share, depth) for depth in self.depths(name)]
+            [
+                Variant(name, share, depth, rate)
+                for depth in self.depths(name)
+                for rate in self.rates(name)
+            ]
             for name in config.models
             for share in self.shares(name)
         ]
         first = [self.plan(v, 0) for variants in rows for v in variants]
+        rates = {config.train.learning_rate, *config.learning_rates}
         for path in sorted(config.folder.glob("*/seed-*/run.json")):
             # They stand in one table, also where they are not asked for now.
-            Run.read(path.parent).check_same(
-                first[0], sections=("data", "sizes", "train")
+            made = Run.read(path.parent)
+            wanted, rate = rows[0][0], made.train.learning_rate
+            if rate in rates:
+                wanted = wanted._replace(rate=rate)
+            made.check_same(
+                self.plan(wanted, 0), sections=("data", "sizes", "train")
             )
         if processes.is_first():
             write(config.folder / "config.yaml", to_yaml(config))
@@ -103,20 +114,23 @@ class Comparison:
         """The budgets of a model's pairs; ``[None]`` if it has none."""
         return [*self.config.model.shares] if MODELS[name].selects else [None]
 
+    def rates(self, name: str) -> list[float]:
+        """The learning rates to try for a model."""
+        own = [self.config.train.learning_rate]
+        return self.config.learning_rates or own if MODELS[name].build else own
+
     def plan(self, variant: Variant, seed: int) -> Run:
         """Make a run, its hidden width matched to the reference model."""
-        if variant not in self.plans:
-            self.plans[variant] = self._plan(variant)
-        return Run.plan(self.config, variant.model, seed, self.plans[variant])
+        name, share, depth, rate = variant
+        key = name, share, depth
+        if key not in self.plans:
+            self.plans[key] = self._plan(*key)
+        return Run.plan(self.config, name, seed, self.plans[key], rate)
 
-    def _plan(self, variant: Variant) -> Plan:
-        spec, sizes = MODELS[variant.model], self.config.model
+    def _plan(self, name: str, share: float | None, depth: int | None) -> Plan:
+        spec, sizes = MODELS[name], self.config.model
         plan = Plan(
-            sizes,
-            self.in_channels,
-            sizes.hidden_channels,
-            variant.depth,
-            variant.share,
+            sizes, self.in_channels, sizes.hidden_channels, depth, share
         )
         if spec.degrees:
             plan = replace(plan, degrees=self.degrees(plan))
@@ -126,7 +140,7 @@ class Comparison:
             or not spec.matched
             # Weights that are taken over bring their width along.
             or self.config.train.init
-            or variant.model == self.config.reference
+            or name == self.config.reference
         ):
             return plan
         reference = MODELS[self.config.reference]

@@ -269,6 +269,9 @@ class CompareConfig:
         name: Name of the results folder inside `runs`.
         models: Names of the models, in a list or separated by commas.
         reference: The model whose parameters the others must match.
+        learning_rates: Learning rates to try for each trained model, as
+            depths are: the first seed trains every one, at every depth, and
+            the one best on validation stands. Empty: `train.learning_rate`.
         seeds: How many seeds each model is trained with (0, 1, 2, …).
         cost_steps: Training steps over which time and memory are measured.
         cost_rounds: How often that is done, the models one after another; the
@@ -290,6 +293,7 @@ class CompareConfig:
         ]
     )
     reference: str = "rn"
+    learning_rates: list[float] = field(default_factory=list)
     seeds: int = 3
     cost_steps: int = 20
     cost_rounds: int = 1
@@ -318,6 +322,11 @@ class CompareConfig:
         if not self.models:
             raise ValueError("`models` is empty, expected at least one model")
         _once("models", self.models)
+        if not all(rate > 0 for rate in self.learning_rates):
+            raise ValueError(
+                f"`learning_rates` is {self.learning_rates}, expected rates > 0"
+            )
+        _once("learning_rates", self.learning_rates)
         _at_least("seeds", self.seeds, 1)
         _at_least("cost_steps", self.cost_steps, 1)
         _at_least("cost_rounds", self.cost_rounds, 1)

@@ -20,14 +20,12 @@ from experiments.plots import write_plots
 from experiments.results import ACCURACIES, ModelResult, read_results
 
 PROG = "python -m experiments.report"
-HEADER = (
-    "model",
+COSTS = (
     "pairs a scene",
     "parameters",
     "FLOPs a question",
     "ms a step",
     "peak memory",
-    *ACCURACIES,
 )
 
 
@@ -60,24 +58,33 @@ class ReportConfig:
 
 
 def table_rows(results: Sequence[ModelResult]) -> list[list[str]]:
-    """The cells of the table, a row a model."""
+    """The cells of the table: its header, then a row a model.
+
+    Learning rates have a column where models have different ones.
+    """
+    rates = {r.learning_rate for r in results} - {None}
+    named = ["learning rate"] if len(rates) > 1 else []
     return [
-        [
-            result.label,
-            *(_cost(result, key) for key in _UNITS),
-            *(_accuracy(result, category) for category in ACCURACIES),
-        ]
-        for result in results
+        ["model", *named, *COSTS, *ACCURACIES],
+        *(
+            [
+                result.label,
+                *(_rate(result) for _ in named),
+                *(_cost(result, key) for key in _UNITS),
+                *(_accuracy(result, category) for category in ACCURACIES),
+            ]
+            for result in results
+        ),
     ]
 
 
 def markdown(results: Sequence[ModelResult]) -> str:
     """The table in Markdown."""
-    align = ("left", *["right"] * (len(HEADER) - 1))
+    header, *rows = table_rows(results)
+    align = ("left", *["right"] * (len(header) - 1))
     return tabulate(
-        table_rows(results), HEADER, tablefmt="github", colalign=align,
-        disable_numparse=True,
-    )  # fmt: skip
+        rows, header, "github", colalign=align, disable_numparse=True
+    )
 
 
 def training_cost(results: Sequence[ModelResult], aim: float) -> str:
@@ -121,12 +128,13 @@ def training_cost(results: Sequence[ModelResult], aim: float) -> str:
 
 def terminal(results: Sequence[ModelResult]) -> str:
     """The table for a terminal, in two narrow halves."""
-    rows = table_rows(results)
-    halves = (range(6), (0, *range(6, len(HEADER))))
+    header, *rows = table_rows(results)
+    accuracies = range(len(header) - len(ACCURACIES), len(header))
+    halves = (range(accuracies[0]), (0, *accuracies))
     return "\n\n".join(
         tabulate(
             [[row[i] for i in half] for row in rows],
-            [HEADER[i] for i in half],
+            [header[i] for i in half],
             tablefmt="simple",
             colalign=("left", *["right"] * (len(half) - 1)),
             disable_numparse=True,
@@ -142,6 +150,10 @@ _UNITS = {
     "step_ms": lambda v: f"{v:.1f}",
     "memory_mib": lambda v: f"{v:.0f} MiB",
 }
+
+
+def _rate(result: ModelResult) -> str:
+    return f"{result.learning_rate:g}" if result.learning_rate else "–"
 
 
 def _cost(result: ModelResult, key: str) -> str:
@@ -161,13 +173,15 @@ def as_csv(results: Sequence[ModelResult]) -> str:
     keys = ["hidden_channels", *_UNITS]
     accuracy = [f"{c} {part}" for c in ACCURACIES for part in ("mean", "±")]
     writer = csv.writer(text)
-    writer.writerow(["model", "share", "depth", "seeds", *keys, *accuracy])
+    chosen = ["model", "share", "depth", "learning_rate"]
+    writer.writerow([*chosen, "seeds", *keys, *accuracy])
     for result in results:
         writer.writerow(
             [
                 result.name,
                 "" if result.share is None else result.share,
                 "" if result.depth is None else result.depth,
+                "" if result.learning_rate is None else result.learning_rate,
                 len(result.accuracy),
                 *(result.cost.get(key, "") for key in keys),
                 *(

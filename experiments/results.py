@@ -31,6 +31,7 @@ class ModelResult:
         curves: Steps and validation accuracies of each seed.
         seconds: Training time of each seed.
         batch_size: Questions in a training step.
+        learning_rate: Its learning rate; ``None`` if untrained.
         own_cost_throughout: Whether all its training steps cost what was
             measured: none were of a larger budget, or another training's.
     """
@@ -44,6 +45,7 @@ class ModelResult:
     curves: list[tuple[list[int], list[float]]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     batch_size: int = 0
+    learning_rate: float | None = None
     own_cost_throughout: bool = True
 
     @property
@@ -95,6 +97,7 @@ class ModelResult:
             "model": self.name,
             "share": self.share,
             "depth": self.depth,
+            "learning_rate": self.learning_rate,
             "label": self.label,
             "seeds": len(self.accuracy),
             **self.cost,
@@ -122,11 +125,13 @@ def read_results(folder: Path) -> list[ModelResult]:
     Raises:
         FileNotFoundError: If the folder holds no finished run.
     """
-    results: dict[tuple[str, float | None, int | None], ModelResult] = {}
+    results: dict[tuple[Any, ...], ModelResult] = {}
     for test in sorted(folder.glob("*/seed-*/test.json"), key=_seed):
         run = Run.read(test.parent)
-        key = run.model, run.share, run.depth
-        result = results.setdefault(key, ModelResult(*key))
+        variant = run.model, run.share, run.depth
+        result = results.setdefault(
+            (*variant, run.train.learning_rate), ModelResult(*variant)
+        )
         result.accuracy.append(read_json(test)["accuracy"])
         if (run.folder / "cost.json").exists():
             result.cost = read_json(run.folder / "cost.json")
@@ -136,11 +141,12 @@ def read_results(folder: Path) -> list[ModelResult]:
             result.seconds.append(validation["seconds"])
             result.curves.append(read_curve(run.folder))
             result.batch_size = run.train.batch_size
+            result.learning_rate = run.train.learning_rate
             shrank = run.share is not None and run.train.shrink_steps > 0
             result.own_cost_throughout = not (shrank or run.train.init)
     if not results:
         raise FileNotFoundError(f"there is no finished run in {folder}")
-    # Where several depths were tested, the one best on validation stands.
+    # Of several depths and rates, the one best on validation stands.
     best = sorted(results.values(), key=lambda r: r.validation[:1])
     chosen = {(result.name, result.share): result for result in best}
     order = list(MODELS)

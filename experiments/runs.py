@@ -5,7 +5,7 @@ a finished training; ``test.json`` holds the test figures.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,12 @@ class Run:
 
     @classmethod
     def plan(
-        cls, config: CompareConfig, model: str, seed: int, plan: Plan
+        cls,
+        config: CompareConfig,
+        model: str,
+        seed: int,
+        plan: Plan,
+        rate: float | None = None,
     ) -> "Run":
         """Make a run of a comparison.
 
@@ -63,12 +68,18 @@ class Run:
             model: Name of the model.
             seed: The run's seed.
             plan: What the model is built from.
+            rate: Its learning rate; ``None``: that of ``config.train``, which
+                the folder's name does not say.
         """
+        train = config.train
         folder = model
         if plan.share is not None:
             folder += f"-share-{plan.share:g}"
         if plan.depth is not None:
             folder += f"-depth-{plan.depth}"
+        if rate is not None and rate != train.learning_rate:
+            folder += f"-rate-{rate:g}"
+            train = replace(train, learning_rate=rate)
         settings = {
             "model": model,
             "depth": plan.depth,
@@ -80,7 +91,7 @@ class Run:
             "generator": GENERATOR_VERSION,
             "data": asdict(config.data),
             "sizes": asdict(config.model),
-            "train": asdict(config.train),
+            "train": asdict(train),
         }
         return cls(config.folder / folder / f"seed-{seed}", settings)
 

@@ -121,7 +121,8 @@ def augmentation(splits: Splits) -> Augmentation:
 def title(run: Run) -> str:
     """What a run's progress bar says."""
     comparison = run.folder.parents[1].name
-    return f"{comparison}: {run.label}, seed {run.seed}"
+    rate = f"{run.train.learning_rate:g}"
+    return f"{comparison}: {run.label}, rate {rate}, seed {run.seed}"
 
 
 def train_run(

@@ -150,6 +150,68 @@ def test_the_best_depth_on_validation_gets_the_other_seeds(roots, tmp_path):
     assert len(result.accuracy) == 2
 
 
+def test_the_best_learning_rate_on_validation_gets_the_other_seeds(
+    roots, tmp_path, capsys
+):
+    command = [
+        *("smoke", "--runs", str(tmp_path), *data(roots), "--name", "d"),
+        *("--cost_steps", "1", "--model.depths", "[1,2]"),
+        *("--train.learning_rate", "0.003"),
+    ]
+    tried = ["--models", "deep_sets,gcn,most_frequent"]
+    tried += ["--learning_rates", "[0.003,1e-9]"]
+    compare.main([*command, *tried])
+    folders = {path.name for path in (tmp_path / "d").glob("*/")}
+    # None at which nothing is learned gets another seed or is tested.
+    assert folders - {"plots"} == {
+        *("deep_sets", "deep_sets-rate-1e-09", "most_frequent"),
+        *("gcn-depth-1", "gcn-depth-1-rate-1e-09"),
+        *("gcn-depth-2", "gcn-depth-2-rate-1e-09"),
+    }
+    for lost in (tmp_path / "d").glob("*-rate-1e-09"):
+        assert [path.name for path in lost.iterdir()] == ["seed-0"]
+        assert not (lost / "seed-0" / "test.json").exists()
+        assert Run.read(lost / "seed-0").train.learning_rate == 1e-9
+    results = read_results(tmp_path / "d")
+    assert [r.learning_rate for r in results] == [0.003, 0.003, None]
+    assert [len(r.accuracy) for r in results] == [2, 2, 1]
+    # A model that is not trained has no rate: one is asked for all the same.
+    compare.main([*command, *tried, "--models", "most_frequent"])
+    with pytest.raises(ValueError, match=r"`train\.learning_rate` = 1e-09"):
+        compare.main([*command, "--models", "deep_sets"])
+    # Another rate is tried later, and stands where it is better.
+    capsys.readouterr()
+    tried[-1] = "[0.003,1e-9,0.01]"
+    compare.main([*command, *tried])
+    val = {
+        rate: read_json(tmp_path / f"d/deep_sets{folder}/seed-0/val.json")
+        for rate, folder in ((0.003, ""), (0.01, "-rate-0.01"))
+    }
+    best = max(val, key=lambda rate: val[rate]["accuracy"]["all"])
+    [found] = [r for r in read_results(tmp_path / "d") if r.name == "deep_sets"]
+    assert found.learning_rate == best
+
+
+def test_a_table_says_learning_rates_where_they_differ():
+    def table(*rates):
+        results = [
+            ModelResult(name, None, None, learning_rate=rate)
+            for name, rate in zip(("rn", "deep_sets"), rates, strict=True)
+        ]
+        results.append(ModelResult("most_frequent", None, None))
+        terminal = report.terminal(results)
+        assert ("learning rate" in terminal) == (rates[0] != rates[1])
+        lines = report.markdown(results).splitlines()
+        return [[c.strip() for c in line.split("|")[1:-1]] for line in lines]
+
+    same = table(0.01, 0.01)
+    assert same[0][:2] == ["model", "pairs a scene"]
+    header, _, *rows = table(0.01, 0.02)
+    assert header[:3] == ["model", "learning rate", "pairs a scene"]
+    assert [row[1] for row in rows] == ["0.01", "0.02", "–"]
+    assert {len(row) for row in rows} == {len(header)} == {len(same[0]) + 1}
+
+
 def test_trainings_end_with_the_command_that_began_them(roots, tmp_path):
     command = [
         *(sys.executable, "-m", "experiments.compare", "smoke"),

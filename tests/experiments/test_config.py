@@ -82,6 +82,14 @@ def test_an_unknown_key_is_refused(tmp_path, capsys):
         (lambda: ModelConfig(shares=[0.1, 0.10]), "expected 0.1 once"),
         (lambda: ModelConfig(depths=[2, 2]), "expected 2 once"),
         (
+            lambda: CompareConfig(learning_rates=[0.01, 0.0]),
+            r"`learning_rates` is \[0\.01, 0\.0\], expected rates > 0",
+        ),
+        (
+            lambda: CompareConfig(learning_rates=[0.1, 0.10]),
+            r"`learning_rates` is \[0\.1, 0\.1\], expected 0\.1 once",
+        ),
+        (
             lambda: from_dict(TrainConfig, {"optimizer": "Muon"}),
             "`optimizer` is 'Muon', expected one of adamw, muon",
         ),
