@@ -198,8 +198,10 @@ class Comparison:
         """
         config = self.config
         how = {"cost_steps": config.cost_steps, "threads": config.threads}
+        # What a step takes does not depend on its learning rate.
+        first = [v._replace(rate=self.rates(v.model)[0]) for v in variants]
         for i in range(1, config.cost_rounds + 1):
-            for variant in variants:
+            for variant in first:
                 planned = self.plan(variant, 0)
                 path = planned.folder / "cost.json"
                 known = read_json(path) if path.exists() else {"rounds": 0}

@@ -125,16 +125,20 @@ def read_results(folder: Path) -> list[ModelResult]:
     Raises:
         FileNotFoundError: If the folder holds no finished run.
     """
+    # One figure stands for all learning rates of a model.
+    costs = {}
+    for path in folder.glob("*/seed-*/cost.json"):
+        run = Run.read(path.parent)
+        costs[run.model, run.share, run.depth] = read_json(path)
     results: dict[tuple[Any, ...], ModelResult] = {}
     for test in sorted(folder.glob("*/seed-*/test.json"), key=_seed):
         run = Run.read(test.parent)
         variant = run.model, run.share, run.depth
         result = results.setdefault(
-            (*variant, run.train.learning_rate), ModelResult(*variant)
+            (*variant, run.train.learning_rate),
+            ModelResult(*variant, costs.get(variant, {})),
         )
         result.accuracy.append(read_json(test)["accuracy"])
-        if (run.folder / "cost.json").exists():
-            result.cost = read_json(run.folder / "cost.json")
         if MODELS[run.model].build:
             validation = read_json(run.folder / "val.json")
             result.validation.append(validation["accuracy"]["all"])
