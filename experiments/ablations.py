@@ -117,7 +117,7 @@ class Recipes:
 
         Raises:
             ValueError: For a setting that there is not, a bad value, or a
-                recipe of several models.
+                recipe of several models or learning rates.
         """
         text = preset_path(self.base).read_text(encoding="utf-8")
         base = yaml.safe_load(text)
@@ -126,6 +126,7 @@ class Recipes:
             values = copy.deepcopy(base)
             for key, value in {
                 "models": [self.model],
+                "learning_rates": [],
                 **(self.settings or {}),
                 **(changes or {}),
                 "name": name,
@@ -139,6 +140,12 @@ class Recipes:
                 out[name] = from_dict(CompareConfig, values)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"recipe {name!r}: {error}") from None
+            if out[name].learning_rates:
+                raise ValueError(
+                    f"recipe {name!r}: `learning_rates` is "
+                    f"{out[name].learning_rates}, expected a single rate, as "
+                    f"`train.learning_rate`"
+                )
             if len(out[name].models) != 1:
                 raise ValueError(
                     f"recipe {name!r}: `models` is {out[name].models}, "

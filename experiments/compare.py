@@ -27,7 +27,7 @@ PROG = "python -m experiments.compare"
 HELP = """Train models side by side on CLEVR scenes, with the same objects,
 question encoder, optimiser, schedule, steps and seeds, and tabulate accuracy
 and cost. PRESET is smoke (seconds), quick (10 minutes), medium (every model;
-an hour and a half), full (700,000 questions; an hour a model), another one of
+three hours), full (700,000 questions; an hour a model), another one of
 experiments/presets, or a YAML file of the keys below; options after it change
 single keys, as in "quick --seeds 2 --models rn,gcn --train.steps 3000". What is
 done is kept: the same command after an interruption goes on where it
@@ -79,12 +79,11 @@ class Comparison:
             for share in self.shares(name)
         ]
         first = [self.plan(v, 0) for variants in rows for v in variants]
-        rates = {config.train.learning_rate, *config.learning_rates}
-        for path in sorted(config.folder.glob("*/seed-*/run.json")):
+        for path in sorted(config.folder.glob("*/seed-*/test.json")):
             # They stand in one table, also where they are not asked for now.
             made = Run.read(path.parent)
             wanted, rate = rows[0][0], made.train.learning_rate
-            if rate in rates:
+            if rate in config.learning_rates:
                 wanted = wanted._replace(rate=rate)
             made.check_same(
                 self.plan(wanted, 0), sections=("data", "sizes", "train")
@@ -108,7 +107,9 @@ class Comparison:
 
     def depths(self, name: str) -> list[int | None]:
         """The depths to try for a model; ``[None]`` if it has none."""
-        return [*self.config.model.depths] if MODELS[name].tuned else [None]
+        # Rising: of equals on validation the smallest is taken.
+        depths = sorted(self.config.model.depths)
+        return [*depths] if MODELS[name].tuned else [None]
 
     def shares(self, name: str) -> list[float | None]:
         """The budgets of a model's pairs; ``[None]`` if it has none."""
@@ -117,7 +118,9 @@ class Comparison:
     def rates(self, name: str) -> list[float]:
         """The learning rates to try for a model."""
         own = [self.config.train.learning_rate]
-        return self.config.learning_rates or own if MODELS[name].build else own
+        if MODELS[name].build is None:
+            return own
+        return sorted(self.config.learning_rates) or own
 
     def plan(self, variant: Variant, seed: int) -> Run:
         """Make a run, its hidden width matched to the reference model."""
@@ -199,9 +202,10 @@ class Comparison:
         config = self.config
         how = {"cost_steps": config.cost_steps, "threads": config.threads}
         # What a step takes does not depend on its learning rate.
-        first = [v._replace(rate=self.rates(v.model)[0]) for v in variants]
+        own = config.train.learning_rate
+        variants = [variant._replace(rate=own) for variant in variants]
         for i in range(1, config.cost_rounds + 1):
-            for variant in first:
+            for variant in variants:
                 planned = self.plan(variant, 0)
                 path = planned.folder / "cost.json"
                 known = read_json(path) if path.exists() else {"rounds": 0}

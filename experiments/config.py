@@ -1,5 +1,6 @@
 """What a comparison is made of, as dataclasses; presets are YAML files."""
 
+import math
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import (
@@ -238,9 +239,10 @@ class TrainConfig:
             _at_least(f"train.{key}", getattr(self, key), 1)
         for key in ("warmup_steps", "weight_decay", "clip", "shrink_steps"):
             _at_least(f"train.{key}", getattr(self, key), 0)
-        if self.learning_rate <= 0:
+        if not 0 < self.learning_rate < math.inf:
             raise ValueError(
-                f"`train.learning_rate` is {self.learning_rate}, expected > 0"
+                f"`train.learning_rate` is {self.learning_rate}, expected a "
+                f"finite rate > 0"
             )
         if sum(stage.steps for stage in self.curriculum) > self.steps:
             raise ValueError(
@@ -271,7 +273,8 @@ class CompareConfig:
         reference: The model whose parameters the others must match.
         learning_rates: Learning rates to try for each trained model, as
             depths are: the first seed trains every one, at every depth, and
-            the one best on validation stands. Empty: `train.learning_rate`.
+            the one best on validation stands; `train.learning_rate` is among
+            them. Empty: it alone.
         seeds: How many seeds each model is trained with (0, 1, 2, …).
         cost_steps: Training steps over which time and memory are measured.
         cost_rounds: How often that is done, the models one after another; the
@@ -322,11 +325,17 @@ class CompareConfig:
         if not self.models:
             raise ValueError("`models` is empty, expected at least one model")
         _once("models", self.models)
-        if not all(rate > 0 for rate in self.learning_rates):
+        rates, own = self.learning_rates, self.train.learning_rate
+        if not all(0 < rate < math.inf for rate in rates):
             raise ValueError(
-                f"`learning_rates` is {self.learning_rates}, expected rates > 0"
+                f"`learning_rates` is {rates}, expected finite rates > 0"
             )
-        _once("learning_rates", self.learning_rates)
+        if rates and own not in rates:
+            raise ValueError(
+                f"`learning_rates` is {rates}, expected `train.learning_rate` "
+                f"({own:g}) among them"
+            )
+        _once("learning_rates", rates)
         _at_least("seeds", self.seeds, 1)
         _at_least("cost_steps", self.cost_steps, 1)
         _at_least("cost_rounds", self.cost_rounds, 1)

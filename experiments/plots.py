@@ -129,9 +129,10 @@ def pairs(results: Sequence[ModelResult], colors: Colors) -> Figure:
 
 
 def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
-    """Validation accuracy against steps and time; bands span the seeds.
+    """Validation error against steps and time; bands span the seeds.
 
-    A step's time is the measured one. A model is left out there where that is
+    The axis is logarithmic, so that what is nearly right can be told apart. A
+    step's time is the measured one. A model is left out there where that is
     not the time of all its steps, as with a budget that shrank.
     """
     timed = any(r.step_minutes is not None for r in results)
@@ -147,7 +148,7 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
     for result in results:
         color = colors[result.label]
         if not result.curves:
-            value = 100 * result.mean("all")
+            value = 100 * (1 - result.mean("all"))
             label = f"{result.label} (on test)"
             axes.axhline(value, color=color, ls="--", label=label)
             continue
@@ -155,23 +156,30 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
         style = "--" if _is_sparse(result) else "-"
         axes.plot(
             steps,
-            [100 * v for v in mean],
+            [100 * (1 - v) for v in mean],
             ls=style,
             color=color,
             label=result.label,
         )
         if result.step_minutes is not None:
             minutes = [s * result.step_minutes for s in steps]
-            time.plot(minutes, [100 * v for v in mean], ls=style, color=color)
+            errors = [100 * (1 - v) for v in mean]
+            time.plot(minutes, errors, ls=style, color=color)
         axes.fill_between(
             steps,
-            [100 * v for v in low],
-            [100 * v for v in high],
+            [100 * (1 - v) for v in low],
+            [100 * (1 - v) for v in high],
             color=color,
             alpha=0.2,
             lw=0,
         )
-    axes.set(xlabel="training step", ylabel="validation accuracy (%)")
+    axes.set(xlabel="training step", ylabel="validation error (%)")
+    axes.set_yscale("log")
+    for which in (
+        axes.yaxis.set_major_formatter,
+        axes.yaxis.set_minor_formatter,
+    ):
+        which("{x:g}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     if timed:

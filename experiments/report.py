@@ -16,6 +16,7 @@ from tabulate import tabulate
 
 from experiments.cli import parse, run
 from experiments.files import write, write_json
+from experiments.models import MODELS
 from experiments.plots import write_plots
 from experiments.results import ACCURACIES, ModelResult, read_results
 
@@ -35,12 +36,12 @@ class ReportConfig:
 
     Args:
         folder: The results folder, as in `runs/quick`.
-        readme: Markdown file to put the table into, between the lines
+        readme: Markdown file to put tables into, between the lines
             `<!-- results:NAME -->` and `<!-- /results:NAME -->`, where NAME is
-            the folder's name.
+            the folder's name; between those of `NAME-shares`, accuracy by the
+            share of the pairs; of `NAME-aim`, see `aim`. It need not have all.
         aim: Validation accuracy in percent, as in 96.4: tabulate what training
-            to it took, and put that between `<!-- results:NAME-aim -->` and
-            `<!-- /results:NAME-aim -->`; 0: no such table.
+            to it took; 0: no such table.
         publish: Folder to copy what is small into: settings, metrics, table
             and plots, without checkpoints.
     """
@@ -84,6 +85,28 @@ def markdown(results: Sequence[ModelResult]) -> str:
     align = ("left", *["right"] * (len(header) - 1))
     return tabulate(
         rows, header, "github", colalign=align, disable_numparse=True
+    )
+
+
+def by_share(results: Sequence[ModelResult]) -> str:
+    """Accuracy by the share of the pairs that is kept, in Markdown.
+
+    Args:
+        results: The models; one that selects no pairs stands at 100 %.
+    """
+    rows: dict[str, dict[float, str]] = {}
+    for result in results:
+        cells = rows.setdefault(MODELS[result.name].label, {})
+        cells[result.share or 1.0] = _accuracy(result, "all")
+    shares = sorted({share for cells in rows.values() for share in cells})
+    header = ["share of the pairs", *(f"{100 * s:g} %" for s in shares)]
+    lines = [
+        [name, *(cells.get(share, "–") for share in shares)]
+        for name, cells in rows.items()
+    ]
+    align = ("left", *["right"] * len(shares))
+    return tabulate(
+        lines, header, "github", colalign=align, disable_numparse=True
     )
 
 
@@ -217,6 +240,9 @@ def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
     if aim:
         tables[f"{name}-aim"] = cost = training_cost(results, aim)
         write(folder / "training_cost.md", cost + "\n")
+    if len({r.share for r in results}) > 2:
+        tables[f"{name}-shares"] = shares = by_share(results)
+        write(folder / "shares.md", shares + "\n")
     plots = write_plots(results, folder / "plots")
     seeds = sorted({len(r.accuracy) for r in results if r.curves})
     print(f"\n{terminal(results)}\n")
@@ -257,6 +283,23 @@ def insert(readme: Path, name: str, table: str) -> None:
     write(readme, pattern.sub(lambda _: block, text))
 
 
+def insert_some(readme: Path, tables: dict[str, str]) -> None:
+    """Put those tables into a Markdown file that it has markers for.
+
+    Args:
+        readme: The file.
+        tables: By the names in the markers.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no marker, or not both, once each.
+    """
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    found = [name for name in tables if f"<!-- results:{name} -->" in text]
+    for name in found or tables:
+        insert(readme, name, tables[name])
+
+
 def publish(folder: Path, out: Path) -> None:
     """Copy a results folder without what is large or names the machine.
 
@@ -277,8 +320,7 @@ def main(argv: list[str]) -> None:
     folder = Path(config.folder)
     tables = write_report(folder, config.aim)
     if config.readme:
-        for name, table in tables.items():
-            insert(Path(config.readme), name, table)
+        insert_some(Path(config.readme), tables)
         print(f"Put into {config.readme}")
     if config.publish:
         publish(folder, Path(config.publish))

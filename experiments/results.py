@@ -151,7 +151,13 @@ def read_results(folder: Path) -> list[ModelResult]:
     if not results:
         raise FileNotFoundError(f"there is no finished run in {folder}")
     # Of several depths and rates, the one best on validation stands.
-    best = sorted(results.values(), key=lambda r: r.validation[:1])
+    # Of equals it is the smallest, as when the comparison chose.
+    by_size = sorted(
+        results.values(),
+        key=lambda r: (r.depth or 0, r.learning_rate or 0),
+        reverse=True,
+    )
+    best = sorted(by_size, key=lambda r: r.validation[:1])
     chosen = {(result.name, result.share): result for result in best}
     order = list(MODELS)
     return sorted(

@@ -78,7 +78,7 @@ class Run:
         if plan.depth is not None:
             folder += f"-depth-{plan.depth}"
         if rate is not None and rate != train.learning_rate:
-            folder += f"-rate-{rate:g}"
+            folder += f"-rate-{rate}"
             train = replace(train, learning_rate=rate)
         settings = {
             "model": model,

@@ -318,12 +318,15 @@ class RNConv(MessagePassing):
         if edge_attr is not None:
             edge_attr = self.g.edge_term(edge_attr)
 
-        # propagate_type: (term: PairTensor, late: PairTensor, edge_term: OptTensor, alpha: OptTensor, row_ptr: OptTensor)  # noqa: E501
+        # Of pairs of tensors PyG reads the first as the senders', whatever the
+        # flow; single ones it lifts by it.
+        # propagate_type: (receiver: Tensor, sender: Tensor, late: OptTensor, edge_term: OptTensor, alpha: OptTensor, row_ptr: OptTensor)  # noqa: E501
         out = self.propagate(
             torch.stack(self._flow(edges.sender, edges.receiver)),
             size=self._flow(terms.sender.size(0), terms.receiver.size(0)),
-            term=self._flow(terms.sender, terms.receiver),
-            late=self._flow(None, terms.late),
+            receiver=terms.receiver,
+            sender=terms.sender,
+            late=terms.late,
             edge_term=edge_attr,
             alpha=edges.weight,
             row_ptr=edges.ptr,
@@ -393,14 +396,14 @@ class RNConv(MessagePassing):
 
     def message(
         self,
-        term_i: Tensor,
-        term_j: Tensor,
+        receiver_i: Tensor,
+        sender_j: Tensor,
         late_i: OptTensor,
         edge_term: OptTensor,
         alpha: OptTensor,
     ) -> Tensor:
         """Compute :math:`w_{ij} g(x_i, x_j, e_{ij}, q)` of each edge."""
-        out: Tensor = self.g(term_i, term_j, edge_term, late_i)
+        out: Tensor = self.g(receiver_i, sender_j, edge_term, late_i)
         return out if alpha is None else out * alpha.unsqueeze(-1)
 
     def aggregate(

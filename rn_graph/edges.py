@@ -127,6 +127,8 @@ def _read_list(edge_index: Any, sizes: tuple[int, int], flow: str) -> Edges:
         raise ValueError(
             f"`edge_index` has shape {list(edge_index.shape)}, expected [2, E]"
         )
+    # torch sums int32 indices rightly, but not their gradients.
+    edge_index = edge_index.long()
     i, j = (1, 0) if flow == "source_to_target" else (0, 1)
     if not isinstance(edge_index, EdgeIndex):
         return Edges(edge_index[j], edge_index[i], None, None)

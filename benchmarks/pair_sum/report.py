@@ -113,12 +113,11 @@ def _about(runs: list[dict[str, Any]]) -> str:
         f"{where}, threads: {machine['threads']}; {packages}; commit "
         f"{', '.join(commits)}. Milliseconds are medians of interleaved "
         f"rounds. In brackets: multiples of the floor, the time of the hidden "
-        f"layers' matrix products alone; for RNConv the floor counts what it "
-        f"computes twice to save memory twice. MB: peak memory of a training "
-        f"step in fp32 beyond parameters and inputs. * the fastest "
-        f"implementation of the same function by others. A layer of another "
-        f"kind, fewer pairs or a late question are other functions: no "
-        f"multiple is given."
+        f"layers' matrix products alone, each computed once. MB: peak memory "
+        f"of a training step in fp32 beyond parameters and inputs. * the "
+        f"fastest implementation of the same function by others. A layer of "
+        f"another kind, fewer pairs or a late question are other functions: "
+        f"no multiple is given."
     )
 
 

@@ -111,6 +111,10 @@ def test_recipes_are_trained_tabulated_and_kept(tmp_path, roots, capsys):
         ({"recipes": {"a": {"train.steps": 0}}}, "recipe 'a': `train.steps`"),
         ({"model": "no"}, "unknown model 'no'"),
         ({"recipes": {"a": {"models": ["rn", "gcn"]}}}, "'a': `models` is"),
+        (
+            {"recipes": {"a": {"learning_rates": [0.001, 0.01]}}},
+            r"'a': `learning_rates` is \[0\.001, 0\.01\], expected a single",
+        ),
     ],
 )
 def test_bad_files(tmp_path, changes, message):

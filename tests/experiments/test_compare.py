@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import yaml
 from datasets.clevr.generate import GENERATOR_VERSION
 from datasets.clevr.vocabulary import ANSWERS, QUESTION_TYPES
 from experiments import compare, evaluate, plots, report
+from experiments.cli import parse
 from experiments.config import (
     CompareConfig,
     DataConfig,
@@ -20,7 +22,7 @@ from experiments.config import (
 )
 from experiments.data import Splits
 from experiments.evaluate import answer_split
-from experiments.files import read_json
+from experiments.files import read_json, write_json
 from experiments.models import MODELS, Plan, label
 from experiments.results import (
     ACCURACIES,
@@ -184,12 +186,49 @@ def test_the_best_learning_rate_on_validation_gets_the_other_seeds(
     assert sets.cost["step_ms"] > 0
     # What is not trained has no rate: one is asked for all the same.
     compare.main([*command, *tried, "--models", "most_frequent"])
-    with pytest.raises(ValueError, match=r"`train\.learning_rate` = 1e-09"):
-        compare.main([*command, "--models", "deep_sets"])
     # Another rate is tried later, and stands if it is better.
     folders[0.01] = "deep_sets-rate-0.01"
     compare.main([*command, *tried[:-1], "[1e-9,0.003,0.01]"])
     assert read_results(folder)[0].learning_rate == best(*folders)
+
+
+def test_of_equal_variants_the_smallest_is_chosen_and_stands(roots, tmp_path):
+    folder = tmp_path / "d"
+    config = parse(
+        CompareConfig,
+        [
+            *("smoke", "--runs", str(tmp_path), *data(roots), "--name", "d"),
+            *("--models", "gcn", "--seeds", "1", "--model.depths", "[2,1]"),
+            *("--train.learning_rate", "0.2", "--learning_rates", "[0.2,0.1]"),
+        ],
+        "compare",
+        "help",
+    )
+    comparison = compare.Comparison(config)
+    names = ["gcn-depth-2", "gcn-depth-1", "gcn-depth-1-rate-0.1"]
+    for depth, rate in itertools.product([2, 1], [0.2, 0.1]):
+        run = comparison.plan(compare.Variant("gcn", None, depth, rate), 0)
+        run.begin()
+        found = {"accuracy": {"all": 0.5}, "seconds": 1.0}
+        write_json(run.folder / "val.json", found)
+        if run.folder.parent.name in names:
+            write_json(run.folder / "test.json", found)
+    tried = [
+        compare.Variant("gcn", None, depth, rate)
+        for depth in comparison.depths("gcn")
+        for rate in comparison.rates("gcn")
+    ]
+    assert comparison.best(tried) == ("gcn", None, 1, 0.1)
+    [result] = read_results(folder)
+    assert (result.depth, result.learning_rate) == (1, 0.1)
+    # What is tested at a rate that is not asked for stands in the way, since
+    # it would stand in the table. What lost does not.
+    config.learning_rates = []
+    message = (
+        r"gcn-depth-1-rate-0\.1/seed-0 was .*`train\.learning_rate` = 0\.1"
+    )
+    with pytest.raises(ValueError, match=message):
+        compare.Comparison(config).run()
 
 
 def test_a_table_says_learning_rates_where_they_differ():
@@ -476,6 +515,37 @@ def test_training_cost_is_that_of_the_step_that_reached_the_aim():
     cells = [c.strip() for c in first.split("|")[1:-1]]
     assert cells == ["RN, all pairs", "40", "2.00 M", "1.0", "12.0 T"]
     assert "not reached" in report.training_cost([lost], 95)
+
+
+def test_accuracy_by_the_share_of_the_pairs():
+    def result(name, share, *accuracy):
+        seeds = [{"all": value} for value in accuracy]
+        return ModelResult(name, share, None, accuracy=seeds)
+
+    results = [
+        result("rn", None, 0.9),
+        result("rn_knn", 0.05, 0.4),
+        result("rn_knn", 0.2, 0.6, 0.62),
+        result("rn_random", 0.2, 0.5),
+    ]
+    lines = report.by_share(results).splitlines()
+    table = [[c.strip() for c in line.split("|")[1:-1]] for line in lines]
+    assert table[0] == ["share of the pairs", "5 %", "20 %", "100 %"]
+    assert table[2:] == [
+        ["RN, all pairs", "–", "–", "90.0"],
+        ["RN, nearest pairs", "40.0", "61.0 ± 12.7", "–"],
+        ["RN, random pairs", "–", "50.0", "–"],
+    ]
+
+
+def test_a_page_has_some_of_the_tables(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- results:a-shares --> <!-- /results:a-shares -->")
+    report.insert_some(page, {"a": "| whole |", "a-shares": "| short |"})
+    assert "| short |" in page.read_text()
+    assert "whole" not in page.read_text()
+    with pytest.raises(ValueError, match=r"<!-- results:b --> and .* once"):
+        report.insert_some(page, {"b": "| whole |"})
 
 
 def test_the_aim_gets_a_table_of_its_own(smoke, tmp_path):

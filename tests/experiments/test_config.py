@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import yaml
 
@@ -82,12 +84,20 @@ def test_an_unknown_key_is_refused(tmp_path, capsys):
         (lambda: ModelConfig(shares=[0.1, 0.10]), "expected 0.1 once"),
         (lambda: ModelConfig(depths=[2, 2]), "expected 2 once"),
         (
-            lambda: CompareConfig(learning_rates=[0.01, 0.0]),
-            r"`learning_rates` is \[0\.01, 0\.0\], expected rates > 0",
+            lambda: CompareConfig(learning_rates=[0.001, 0.0]),
+            r"`learning_rates` is \[0\.001, 0\.0\], expected finite rates",
         ),
         (
-            lambda: CompareConfig(learning_rates=[0.1, 0.10]),
-            r"`learning_rates` is \[0\.1, 0\.1\], expected 0\.1 once",
+            lambda: CompareConfig(learning_rates=[0.001, math.inf]),
+            r"`learning_rates` is \[0\.001, inf\], expected finite rates",
+        ),
+        (
+            lambda: CompareConfig(learning_rates=[0.01, 0.02]),
+            r"expected `train\.learning_rate` \(0\.001\) among them",
+        ),
+        (
+            lambda: CompareConfig(learning_rates=[1e-3, 0.001]),
+            r"`learning_rates` is \[0\.001, 0\.001\], expected 0\.001 once",
         ),
         (
             lambda: from_dict(TrainConfig, {"optimizer": "Muon"}),
@@ -110,6 +120,7 @@ def test_an_unknown_key_is_refused(tmp_path, capsys):
         (lambda: ModelConfig(dropout=1.0), r"`model\.dropout` is 1\.0"),
         (lambda: ModelConfig(readout_channels=[0]), "readout_channels"),
         (lambda: TrainConfig(learning_rate=0), r"`train\.learning_rate`"),
+        (lambda: TrainConfig(learning_rate=math.inf), "inf, expected a fin"),
         (lambda: TrainConfig(steps=10, val_every=4), "multiple of"),
         (lambda: TrainConfig(warmup_steps=-1), r"`train\.warmup_steps`"),
         (

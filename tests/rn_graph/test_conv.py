@@ -83,6 +83,52 @@ def test_flow_is_reversed():
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"backend": "rows"},
+        {"backend": "reference"},
+        {"backend": "rows", "aggr": "mean"},
+        {"norm": "layer_norm"},
+        {"edge_channels": 2},
+        {"question_channels": 3, "question_layer": 1, "backend": "rows"},
+        {},
+    ],
+    ids=str,
+)
+def test_flows_and_index_types_agree_with_gradients(options, dtype):
+    """Of senders and receivers of different number and width."""
+    conv, other = (
+        RNConv((4, 5), 6, hidden_channels=8, num_layers=3, flow=flow, **options)
+        for flow in ("source_to_target", "target_to_source")
+    )
+    other.load_state_dict(conv.state_dict())
+    conv, other = conv.double(), other.double()
+    x = (torch.randn(7, 4).double(), torch.randn(3, 5).double())
+    edges = torch.stack([torch.randint(7, (9,)), torch.randint(3, (9,))])
+    given = {}
+    if "edge_channels" in options:
+        given["edge_attr"] = torch.randn(9, 2).double()
+    if "question_channels" in options:
+        given["question"] = torch.randn(1, 3).double()
+
+    def run(layer, edge_index):
+        nodes = tuple(part.clone().requires_grad_() for part in x)
+        out = layer(nodes, edge_index, **given)
+        return out, *torch.autograd.grad(out.square().sum(), nodes)
+
+    expected = run(conv, edges)
+    reversed_edges = edges.flip(0).to(dtype)
+    for found in (run(conv, edges.to(dtype)), run(other, reversed_edges)):
+        for a, b in zip(found, expected, strict=True):
+            close(a, b, 1e-10)
+    by_receiver = EdgeIndex(reversed_edges, sparse_size=(3, 7)).sort_by("row")
+    if not given:
+        for a, b in zip(run(other, by_receiver.values), expected, strict=True):
+            close(a, b, 1e-10)
+
+
 def test_an_edge_listed_twice_counts_twice():
     x, conv = torch.randn(3, 4), make()
     once, twice = torch.tensor([[0], [1]]), torch.tensor([[0, 0], [1, 1]])

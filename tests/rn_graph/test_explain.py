@@ -180,8 +180,10 @@ def test_hooks_within_g_hear_each_pair_once(name, listed):
 
 def test_a_subclass_has_its_own_message():
     class Negative(RNConv):
-        def message(self, term_i, term_j, late_i, edge_term, alpha):
-            return -super().message(term_i, term_j, late_i, edge_term, alpha)
+        def message(self, receiver_i, sender_j, late_i, edge_term, alpha):
+            return -super().message(
+                receiver_i, sender_j, late_i, edge_term, alpha
+            )
 
     conv, x = Negative(4, 6, hidden_channels=8), torch.randn(5, 4)
     plain = RNConv(4, 6, hidden_channels=8)
