@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
-from rn_graph.checks import check_index, checks_enabled
+from rn_graph.checks import check_channels, check_index, checks_enabled
 from rn_graph.ops.blocked import accumulation_dtype
 
 
@@ -48,7 +48,9 @@ class QuestionEncoder(nn.Module):
         - **output:** questions :math:`(Q, C)`
 
     Raises:
-        ValueError: For negative ``heads``, or heads with odd ``out_channels``.
+        TypeError: If a size is no integer.
+        ValueError: For sizes below 1, negative ``heads``, heads with odd
+            ``out_channels``, or a ``pad`` that is no word.
     """
 
     def __init__(
@@ -60,8 +62,16 @@ class QuestionEncoder(nn.Module):
         heads: int = 0,
     ) -> None:
         super().__init__()
-        if heads < 0:
-            raise ValueError(f"`heads` is {heads}, expected 0 or more")
+        check_channels("vocab_size", vocab_size)
+        check_channels("embedding_channels", embedding_channels)
+        check_channels("out_channels", out_channels)
+        check_channels("heads", heads, least=0)
+        check_channels("pad", pad, least=0)
+        if pad >= vocab_size:
+            raise ValueError(
+                f"`pad` is {pad}, expected a word of the {vocab_size}, from 0 "
+                f"to {vocab_size - 1}"
+            )
         if heads and out_channels % 2:
             raise ValueError(
                 f"`out_channels` is {out_channels}, expected an even number: "

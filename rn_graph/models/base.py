@@ -8,7 +8,12 @@ from torch_geometric.nn import MLP
 from torch_geometric.nn.inits import reset
 
 from rn_graph.batching import question_rows
-from rn_graph.checks import check_channels, check_features, check_questions
+from rn_graph.checks import (
+    check_channels,
+    check_features,
+    check_place,
+    check_questions,
+)
 from rn_graph.ops.blocked import accumulation_dtype
 
 
@@ -48,6 +53,11 @@ class SceneModel(nn.Module):
             check_channels("question_channels", question_channels)
         for width in readout_channels:
             check_channels("readout_channels", width)
+        if not 0 <= readout_dropout < 1:
+            raise ValueError(
+                f"`readout_dropout` is {readout_dropout}, expected 0 ≤ "
+                f"readout_dropout < 1"
+            )
         self.question_channels = question_channels
         self.question_in_readout = (
             question_in_readout and question_channels is not None
@@ -147,6 +157,11 @@ class SceneModel(nn.Module):
         check_questions(
             x.size(0), self.question_channels, question, batch, question_batch
         )
+        weight = self.readout.lins[0].weight
+        typed = not torch.is_autocast_enabled(x.device.type)
+        for name, value in (("x", x), ("question", question)):
+            what = "the model's parameters are"
+            check_place(name, value, weight, what, typed)
         scenes = 1
         if batch is None:
             batch = torch.zeros(x.size(0), dtype=torch.long, device=x.device)
@@ -158,6 +173,19 @@ class SceneModel(nn.Module):
         count = scenes if question is None else question.size(0)
         h = self.embed(x, question, batch, question_batch, pos)
         return self.read(self.pool(h, row, count), question)
+
+
+def check_pairs(pairs: object) -> None:
+    """Check that ``pairs`` is a selection, or ``None``.
+
+    Raises:
+        TypeError: If it is neither.
+    """
+    if pairs is not None and not isinstance(pairs, nn.Module):
+        raise TypeError(
+            f"`pairs` is {pairs!r}, expected None or a module of "
+            f"rn_graph.pairs, as in KNNPairs(k=4)"
+        )
 
 
 def per_question(
@@ -202,13 +230,11 @@ class ObjectEncoder(nn.Module):
         num_layers: int,
     ) -> None:
         super().__init__()
-        if num_layers < 0:
-            raise ValueError(
-                f"`object_layers` is {num_layers}, expected 0 or more"
-            )
+        check_channels("object_layers", num_layers, least=0)
         self.phi: nn.Module | None = None
         self.out_channels = in_channels
         if num_layers:
+            check_channels("in_channels", in_channels, least=0)
             width = in_channels + (question_channels or 0)
             self.phi = MLP(
                 [width, *[hidden_channels] * num_layers],

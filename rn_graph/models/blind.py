@@ -75,9 +75,8 @@ class MostFrequentAnswer(nn.Module):
         types, answers = self.count.shape
         check_index("question_type", question_type, upper=types)
         check_index("answer", answer, question_type.numel(), upper=answers)
-        self.count.view(-1).scatter_add_(
-            0, question_type * answers + answer, torch.ones_like(answer)
-        )
+        place = question_type.long() * answers + answer
+        self.count.view(-1).scatter_add_(0, place, torch.ones_like(place))
 
     def forward(self, question_type: Tensor) -> Tensor:
         """Answer questions of the given types ``[Q]``, by index ``[Q]``.

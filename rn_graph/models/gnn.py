@@ -19,10 +19,11 @@ from torch_geometric.nn import (
 from torch_geometric.utils import degree
 
 from rn_graph.batching import complete_edge_index
-from rn_graph.checks import check_index, checks_enabled
+from rn_graph.checks import check_channels, check_index, checks_enabled
 from rn_graph.models.base import (
     ObjectEncoder,
     SceneModel,
+    check_pairs,
     per_question,
     with_question,
 )
@@ -122,7 +123,10 @@ class GNN(SceneModel):
             (default: ``0``)
 
     Raises:
-        ValueError: For a layer that is not known, or PNA without ``deg``.
+        TypeError: If a width or a number of layers is no integer, or
+            ``pairs`` no module.
+        ValueError: If one of them is too small, for a layer that is not
+            known, or PNA without ``deg``.
     """
 
     def __init__(
@@ -143,6 +147,10 @@ class GNN(SceneModel):
             raise ValueError(
                 f"`conv` is {conv!r}, expected one of {sorted(CONVS)}"
             )
+        check_pairs(pairs)
+        check_channels("in_channels", in_channels, least=0)
+        check_channels("hidden_channels", hidden_channels)
+        check_channels("num_layers", num_layers)
         if conv in _WITH_HEADS:
             hidden_channels = -(-hidden_channels // HEADS) * HEADS
         super().__init__(

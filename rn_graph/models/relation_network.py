@@ -7,7 +7,12 @@ from torch import Tensor, nn
 
 from rn_graph.checks import check_channels, checks_enabled
 from rn_graph.conv import RNConv
-from rn_graph.models.base import ObjectEncoder, SceneModel, per_question
+from rn_graph.models.base import (
+    ObjectEncoder,
+    SceneModel,
+    check_pairs,
+    per_question,
+)
 
 
 class RelationNetwork(SceneModel):
@@ -70,11 +75,7 @@ class RelationNetwork(SceneModel):
         object_sum: bool = False,
         **kwargs: Any,
     ) -> None:
-        if pairs is not None and not isinstance(pairs, nn.Module):
-            raise TypeError(
-                f"`pairs` is {pairs!r}, expected None or a module of "
-                f"rn_graph.pairs, as in KNNPairs(k=4)"
-            )
+        check_pairs(pairs)
         check_channels("hidden_channels", hidden_channels)
         if object_sum and not object_layers:
             raise ValueError(
@@ -93,6 +94,8 @@ class RelationNetwork(SceneModel):
         self.objects = ObjectEncoder(
             in_channels, question_channels, hidden_channels, object_layers
         )
+        if object_layers:  # else the layer checks it, or takes any
+            self.in_channels = in_channels
         width = getattr(pairs, "in_channels", -1)
         if width not in (-1, self.objects.out_channels):
             raise ValueError(

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch_geometric.nn import MLP
 from torch_geometric.nn import aggr as pyg_aggr
 
+from rn_graph.checks import check_channels
 from rn_graph.models.base import SceneModel, per_question, with_question
 
 
@@ -34,6 +35,9 @@ class _SetModel(SceneModel):
         readout_channels: Sequence[int],
         readout_dropout: float,
     ) -> None:
+        check_channels("in_channels", in_channels, least=0)
+        check_channels("hidden_channels", hidden_channels)
+        check_channels("num_layers", num_layers)
         super().__init__(
             pooled_channels,
             out_channels,
@@ -137,6 +141,7 @@ class Set2Set(_SetModel):
         readout_channels: Sequence[int] = (256, 256),
         readout_dropout: float = 0.0,
     ) -> None:
+        check_channels("processing_steps", processing_steps)
         super().__init__(
             in_channels,
             hidden_channels,

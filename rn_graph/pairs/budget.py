@@ -182,6 +182,8 @@ def _candidates(score: Score, i: Tensor, j: Tensor, self_pairs: bool) -> Tensor:
     scores = score(i, j)
     if not self_pairs:
         own = i.unsqueeze(2) == j.unsqueeze(1)
+        # Below every candidate, also below one at an infinite distance.
+        scores = scores.clamp(min=torch.finfo(scores.dtype).min)
         scores = scores.masked_fill(own, -math.inf)
     return scores
 

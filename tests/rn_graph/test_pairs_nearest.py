@@ -78,3 +78,13 @@ def test_no_gradient_flows_through_distances():
     edges, weight = KNNPairs(k=2, by="x")(x)
     assert not edges.requires_grad
     assert weight is None
+
+
+def test_a_node_is_never_its_own_neighbour_however_far_the_others():
+    pos = torch.tensor([[0.0], [1e20]])  # squared, it is infinite in float32
+    x = torch.randn(2, 1)
+    for near in (
+        KNNPairs(k=1, self_pairs=False),
+        KNNPairs(share=0.5, self_pairs=False),
+    ):
+        assert near(x, pos).edge_index.tolist() == [[1, 0], [0, 1]]

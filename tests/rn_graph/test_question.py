@@ -113,6 +113,22 @@ def test_heads_that_cannot_be(heads, width, text):
         QuestionEncoder(WORDS, 3, width, heads=heads)
 
 
+@pytest.mark.parametrize(
+    ("kwargs", "error", "text"),
+    [
+        ({"vocab_size": 0}, ValueError, "`vocab_size` is 0"),
+        ({"embedding_channels": 0}, ValueError, "`embedding_channels` is 0"),
+        ({"out_channels": 0}, ValueError, "`out_channels` is 0"),
+        ({"heads": 1.5}, TypeError, r"`heads` is 1\.5"),
+        ({"pad": -1}, ValueError, "`pad` is -1"),
+        ({"pad": 9}, ValueError, "`pad` is 9, expected a word of the 5"),
+    ],
+)
+def test_sizes_that_cannot_be(kwargs, error, text):
+    with pytest.raises(error, match=text):
+        QuestionEncoder(**{"vocab_size": 5, **kwargs})
+
+
 def test_no_questions_and_small_indices():
     encoder = QuestionEncoder(WORDS, 3, 4)
     none = torch.zeros(0, 5, dtype=torch.long)

@@ -31,6 +31,14 @@ def test_the_most_frequent_answer_of_each_type():
     assert model(types[:0]).shape == (0,)
 
 
+def test_small_indices_are_counted_alike():
+    types, answers = torch.randint(3, (20,)), torch.randint(6, (20,))
+    model, small = MostFrequentAnswer(3, 6), MostFrequentAnswer(3, 6)
+    model.fit(types, answers)
+    small.fit(types.int(), answers.int())
+    assert torch.equal(small.count, model.count)
+
+
 def test_answers_equal_a_count_by_hand():
     types, answers = torch.randint(3, (200,)), torch.randint(6, (200,))
     model = MostFrequentAnswer(3, 6)
