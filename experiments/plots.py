@@ -129,7 +129,7 @@ def pairs(results: Sequence[ModelResult], colors: Colors) -> Figure:
 
 
 def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
-    """Validation error against steps and time; bands span the seeds.
+    """Validation error against steps and time; bands span the seeds of a few.
 
     The axis is logarithmic, so that what is nearly right can be told apart. A
     step's time is the measured one. A model is left out there where that is
@@ -145,6 +145,7 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
         layout="constrained",
     )
     axes, time = row[0, 0], row[0, -1]
+    many = len(results) > 10
     for result in results:
         color = colors[result.label]
         if not result.curves:
@@ -165,14 +166,15 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
             minutes = [s * result.step_minutes for s in steps]
             errors = [100 * (1 - v) for v in mean]
             time.plot(minutes, errors, ls=style, color=color)
-        axes.fill_between(
-            steps,
-            [100 * (1 - v) for v in low],
-            [100 * (1 - v) for v in high],
-            color=color,
-            alpha=0.2,
-            lw=0,
-        )
+        if not many:
+            axes.fill_between(
+                steps,
+                [100 * (1 - v) for v in low],
+                [100 * (1 - v) for v in high],
+                color=color,
+                alpha=0.2,
+                lw=0,
+            )
     axes.set(xlabel="training step", ylabel="validation error (%)")
     axes.set_yscale("log")
     for which in (
@@ -185,7 +187,6 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
     if timed:
         time.set(xlabel="minutes of training steps", xlim=(0, None))
         time.grid(alpha=0.3)
-    many = len(results) > 10
     figure.legend(
         loc="outside right upper" if many else "outside lower center",
         ncols=1 if many else 3,
@@ -227,6 +228,7 @@ def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
     """Test accuracy against FLOPs, time and memory, for models of one size.
 
     The question alone is left out: it would squeeze all others into a line.
+    Intervals are drawn for a few models; the table has them of many.
     """
     results = [r for r in results if MODELS[r.name].matched] or results
     many = len(results) > 10
@@ -250,7 +252,7 @@ def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
             axis.errorbar(
                 result.cost[key],
                 100 * result.mean("all"),
-                None if math.isnan(error) else error,
+                None if math.isnan(error) or many else error,
                 fmt="o",
                 mfc="none" if _is_sparse(result) else None,
                 capsize=3,
