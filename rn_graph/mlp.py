@@ -79,7 +79,8 @@ class PairMLP(nn.Module):
         super().__init__()
         check_channels("num_layers", num_layers)
         check_channels("hidden_channels", hidden_channels)
-        if not 0 <= question_layer < num_layers:
+        check_channels("question_layer", question_layer, least=0)
+        if question_layer >= num_layers:
             raise ValueError(
                 f"`question_layer` is {question_layer}, expected one of the "
                 f"{num_layers} layers, 0 to {num_layers - 1}"
@@ -254,16 +255,21 @@ class PairModule(nn.Module):
     """Any module in g's place, called with the parts of a pair joined.
 
     Args:
-        nn: Maps ``[x_i ; x_j ; e_ij ; q]``, ``[P, sum of widths]``, to
+        module: Maps ``[x_i ; x_j ; e_ij ; q]``, ``[P, sum of widths]``, to
             ``[P, out_channels]``, each row on its own.
         out_channels: Width of its output.
     """
 
     is_plain = False
 
-    def __init__(self, nn: nn.Module, out_channels: int) -> None:
+    def __init__(self, module: nn.Module, out_channels: int) -> None:
         super().__init__()
-        self.nn = nn
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"`g` is {module!r}, expected a torch.nn.Module (or None, "
+                f"for an MLP)"
+            )
+        self.nn = module
         self.out_channels = out_channels
 
     def reset_parameters(self) -> None:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from rn_graph.checks import check_channels
 from rn_graph.pairs.base import PairSelection, PairSelector, check_finite
 from rn_graph.pairs.budget import Budget, best_pairs, make_budget
 
@@ -34,8 +35,9 @@ class RandomPairs(PairSelector):
             counts in the budget. (default: ``True``)
 
     Raises:
-        TypeError: If ``k`` is no integer or ``share`` no number.
-        ValueError: If not exactly one of them is given, or out of range.
+        TypeError: If ``k`` or ``seed`` is no integer or ``share`` no number.
+        ValueError: If not exactly one of ``k`` and ``share`` is given, or one
+            of the three is out of range.
     """
 
     budget: Budget
@@ -49,6 +51,7 @@ class RandomPairs(PairSelector):
     ) -> None:
         super().__init__(self_pairs)
         self.budget = make_budget(k, share)
+        check_channels("seed", seed, least=0)
         self.seed = seed
 
     def select(

@@ -209,6 +209,15 @@ def test_a_module_of_another_width_is_named():
         conv(torch.randn(5, 4))
 
 
+def test_g_must_be_a_module_and_its_question_enter_at_a_layer():
+    with pytest.raises(TypeError, match=r"`g` is .*relu.*, expected a torch"):
+        make(g=torch.relu)
+    with pytest.raises(TypeError, match=r"`question_layer` is 1\.5"):
+        make(question_channels=3, question_layer=1.5)
+    with pytest.raises(ValueError, match="`question_layer` is 3, expected one"):
+        make(question_channels=3, question_layer=3)
+
+
 def test_dropout_takes_rows_in_training_and_blocks_in_evaluation(monkeypatch):
     used = []
     for name in ("sum_rows", "_blocked"):

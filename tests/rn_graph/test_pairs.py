@@ -247,7 +247,9 @@ def test_bad_radius(r, error):
         RadiusPairs(r)
 
 
-def test_bad_by_and_noise():
+def test_bad_by_noise_and_seed():
+    with pytest.raises(TypeError, match=r"`seed` is 1\.5, expected an integer"):
+        RandomPairs(k=1, seed=1.5)
     with pytest.raises(ValueError, match="`by` is 'posi', expected one of"):
         KNNPairs(k=1, by="posi")
     with pytest.raises(ValueError, match="`noise` is -1, expected"):
