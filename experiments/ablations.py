@@ -13,7 +13,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import yaml
-from tabulate import tabulate
 
 from experiments.cli import parse, run
 from experiments.compare import Comparison, Variant
@@ -26,7 +25,7 @@ from experiments.config import (
 )
 from experiments.files import read_json, write, write_json
 from experiments.plots import write_figure
-from experiments.report import insert
+from experiments.report import github_table, insert
 from experiments.results import ACCURACIES
 from experiments.runs import Run
 from experiments.stats import interval
@@ -226,10 +225,7 @@ def table(found: Mapping[str, list[Validation]]) -> str:
             ]
         )
     header = ["recipe", "validation", "difference", *asked]
-    align = ("left", *["right"] * (len(header) - 1))
-    return tabulate(
-        rows, header, "github", disable_numparse=True, colalign=align
-    )
+    return github_table(header, rows)
 
 
 def draw(found: Mapping[str, list[Validation]], path: Path) -> None:

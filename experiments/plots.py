@@ -13,7 +13,13 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.files import whole
 from experiments.models import MODELS
-from experiments.results import ACCURACIES, ModelResult, band
+from experiments.results import (
+    ACCURACIES,
+    ModelResult,
+    band,
+    budgets,
+    has_several_budgets,
+)
 
 
 def write_plots(results: Sequence[ModelResult], folder: Path) -> list[Path]:
@@ -32,7 +38,7 @@ def write_plots(results: Sequence[ModelResult], folder: Path) -> list[Path]:
         "categories": categories(results, colors),
         "cost": cost(results, colors),
     }
-    if any(len(line) > 1 for line in _budgets(results).values()):
+    if has_several_budgets(results):
         figures["pairs"] = pairs(results, colors)
     paths = []
     for name, figure in figures.items():
@@ -60,11 +66,11 @@ def _colors(results: Sequence[ModelResult]) -> Colors:
     names = list(dict.fromkeys(map(_color_key, results)))
     sequence = "tab10" if len(names) <= 10 else "tab20"
     palette = mpl.color_sequences[sequence]
-    budgets = _budgets(results)
+    lines = budgets(results)
     colors = {}
     for result in results:
         base = palette[names.index(_color_key(result)) % len(palette)]
-        line = budgets.get(result.name, [result])
+        line = lines.get(result.name, [result])
         strength = 1.0
         if len(line) > 1:
             strength = 0.3 + 0.7 * line.index(result) / (len(line) - 1)
@@ -86,19 +92,20 @@ def _is_sparse(result: ModelResult) -> bool:
     return MODELS[result.name].tuned and result.share is not None
 
 
-def _budgets(results: Sequence[ModelResult]) -> dict[str, list[ModelResult]]:
-    """The results of each model that selects pairs, by rising share."""
-    lines: dict[str, list[ModelResult]] = {}
-    for result in results:
-        if result.share is not None:
-            lines.setdefault(result.name, []).append(result)
-    return lines
+def _are_many(results: Sequence[ModelResult]) -> bool:
+    """Whether bands and intervals of all would hide one another."""
+    return len(results) > 10
+
+
+def _errors(accuracies: Sequence[float]) -> list[float]:
+    """Errors in percent."""
+    return [100 * (1 - accuracy) for accuracy in accuracies]
 
 
 def pairs(results: Sequence[ModelResult], colors: Colors) -> Figure:
     """Test accuracy against the share of the pairs; all others as lines."""
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    for name, line in _budgets(results).items():
+    for name, line in budgets(results).items():
         errors = [100 * r.interval("all") for r in line]
         axes.errorbar(
             [100 * (r.share or 0) for r in line],
@@ -145,11 +152,11 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
         layout="constrained",
     )
     axes, time = row[0, 0], row[0, -1]
-    many = len(results) > 10
+    many = _are_many(results)
     for result in results:
         color = colors[result.label]
         if not result.curves:
-            value = 100 * (1 - result.mean("all"))
+            (value,) = _errors([result.mean("all")])
             label = f"{result.label} (on test)"
             axes.axhline(value, color=color, ls="--", label=label)
             continue
@@ -157,31 +164,27 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
         style = "--" if _is_sparse(result) else "-"
         axes.plot(
             steps,
-            [100 * (1 - v) for v in mean],
+            _errors(mean),
             ls=style,
             color=color,
             label=result.label,
         )
         if result.step_minutes is not None:
             minutes = [s * result.step_minutes for s in steps]
-            errors = [100 * (1 - v) for v in mean]
-            time.plot(minutes, errors, ls=style, color=color)
+            time.plot(minutes, _errors(mean), ls=style, color=color)
         if not many:
             axes.fill_between(
                 steps,
-                [100 * (1 - v) for v in low],
-                [100 * (1 - v) for v in high],
+                _errors(low),
+                _errors(high),
                 color=color,
                 alpha=0.2,
                 lw=0,
             )
     axes.set(xlabel="training step", ylabel="validation error (%)")
     axes.set_yscale("log")
-    for which in (
-        axes.yaxis.set_major_formatter,
-        axes.yaxis.set_minor_formatter,
-    ):
-        which("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     if timed:
@@ -231,7 +234,7 @@ def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
     Intervals are drawn for a few models; the table has them of many.
     """
     results = [r for r in results if MODELS[r.name].matched] or results
-    many = len(results) > 10
+    many = _are_many(results)
     columns = {
         "flops": "FLOPs a question",
         "step_ms": "ms a training step",

@@ -18,7 +18,12 @@ from experiments.cli import parse, run
 from experiments.files import write, write_json
 from experiments.models import MODELS
 from experiments.plots import write_plots
-from experiments.results import ACCURACIES, ModelResult, read_results
+from experiments.results import (
+    ACCURACIES,
+    ModelResult,
+    has_several_budgets,
+    read_results,
+)
 
 PROG = "python -m experiments.report"
 COSTS = (
@@ -82,6 +87,11 @@ def table_rows(results: Sequence[ModelResult]) -> list[list[str]]:
 def markdown(results: Sequence[ModelResult]) -> str:
     """The table in Markdown."""
     header, *rows = table_rows(results)
+    return github_table(header, rows)
+
+
+def github_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown: a column of names, and figures as they are."""
     align = ("left", *["right"] * (len(header) - 1))
     return tabulate(
         rows, header, "github", colalign=align, disable_numparse=True
@@ -104,10 +114,7 @@ def by_share(results: Sequence[ModelResult]) -> str:
         [name, *(cells.get(share, "–") for share in shares)]
         for name, cells in rows.items()
     ]
-    align = ("left", *["right"] * len(shares))
-    return tabulate(
-        lines, header, "github", colalign=align, disable_numparse=True
-    )
+    return github_table(header, lines)
 
 
 def training_cost(results: Sequence[ModelResult], aim: float) -> str:
@@ -143,10 +150,7 @@ def training_cost(results: Sequence[ModelResult], aim: float) -> str:
         "minutes",
         "FLOPs",
     )
-    align = ("left", *["right"] * (len(header) - 1))
-    return tabulate(
-        rows, header, "github", colalign=align, disable_numparse=True
-    )
+    return github_table(header, rows)
 
 
 def terminal(results: Sequence[ModelResult]) -> str:
@@ -202,9 +206,10 @@ def as_csv(results: Sequence[ModelResult]) -> str:
         writer.writerow(
             [
                 result.name,
-                "" if result.share is None else result.share,
-                "" if result.depth is None else result.depth,
-                "" if result.learning_rate is None else result.learning_rate,
+                # A cell is empty where there is nothing to choose.
+                result.share,
+                result.depth,
+                result.learning_rate,
                 len(result.accuracy),
                 *(result.cost.get(key, "") for key in keys),
                 *(
@@ -240,7 +245,7 @@ def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
     if aim:
         tables[f"{name}-aim"] = cost = training_cost(results, aim)
         write(folder / "training_cost.md", cost + "\n")
-    if len({r.share for r in results}) > 2:
+    if has_several_budgets(results):
         tables[f"{name}-shares"] = shares = by_share(results)
         write(folder / "shares.md", shares + "\n")
     plots = write_plots(results, folder / "plots")

@@ -150,19 +150,35 @@ def read_results(folder: Path) -> list[ModelResult]:
             result.own_cost_throughout = not (shrank or run.train.init)
     if not results:
         raise FileNotFoundError(f"there is no finished run in {folder}")
-    # Of several depths and rates, the one best on validation stands.
-    # Of equals it is the smallest, as when the comparison chose.
-    by_size = sorted(
+    # Of several depths and rates, the one best on validation stands; of equals
+    # the smallest, as when the comparison chose.
+    best = sorted(
         results.values(),
-        key=lambda r: (r.depth or 0, r.learning_rate or 0),
-        reverse=True,
+        key=lambda r: (
+            r.validation[:1],
+            -(r.depth or 0),
+            -(r.learning_rate or 0),
+        ),
     )
-    best = sorted(by_size, key=lambda r: r.validation[:1])
     chosen = {(result.name, result.share): result for result in best}
     order = list(MODELS)
     return sorted(
         chosen.values(), key=lambda r: (order.index(r.name), r.share or 0)
     )
+
+
+def budgets(results: Sequence[ModelResult]) -> dict[str, list[ModelResult]]:
+    """The results of each model that selects pairs, in their order."""
+    lines: dict[str, list[ModelResult]] = {}
+    for result in results:
+        if result.share is not None:
+            lines.setdefault(result.name, []).append(result)
+    return lines
+
+
+def has_several_budgets(results: Sequence[ModelResult]) -> bool:
+    """Whether some model was trained with more than one share of the pairs."""
+    return any(len(line) > 1 for line in budgets(results).values())
 
 
 def read_curve(

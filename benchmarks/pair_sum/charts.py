@@ -142,11 +142,10 @@ def time_by_size(
             def value(
                 shape: str, name: str, case: tuple = (mode, precision)
             ) -> float | None:
+                if relative:
+                    return results.over_floor(shape, *case, name)
                 seconds = results.seconds(shape, *case, name)
-                floor = results.seconds(shape, *case, "floor")
-                if seconds is None or not relative:
-                    return None if seconds is None else 1e3 * seconds
-                return seconds / floor if floor else None
+                return None if seconds is None else 1e3 * seconds
 
             _lines(axes, sweep, value)
             if relative:

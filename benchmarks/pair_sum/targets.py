@@ -53,17 +53,18 @@ class Results:
         row = self.times.get(key)
         return None if row is None else row.seconds
 
-    def floor_ratio(self, *key: str) -> float | None:
-        """Time as a multiple of the floor, each product computed once."""
-        row = self.times.get(key)
+    def over_floor(self, *key: str) -> float | None:
+        """Time over the floor of all pairs, each product computed once."""
+        seconds = self.seconds(*key)
         floor = self.seconds(*key[:-1], "floor")
-        # What computes another function has no floor.
-        if row is None or row.seconds is None or not row.floor or not floor:
-            return None
-        return row.seconds / floor
+        return None if seconds is None or not floor else seconds / floor
+
+    def floor_ratio(self, *key: str) -> float | None:
+        """The same; ``None`` for what computes another function."""
+        return None if self.work_ratio(*key) is None else self.over_floor(*key)
 
     def work_ratio(self, *key: str) -> float | None:
-        """The same over the products that it computes, some of them twice."""
+        """Time over the products that it computes, some of them twice."""
         row = self.times.get(key)
         if row is None or row.seconds is None or not row.floor:
             return None

@@ -159,8 +159,8 @@ class SceneModel(nn.Module):
         )
         weight = self.readout.lins[0].weight
         typed = not torch.is_autocast_enabled(x.device.type)
+        what = "the model's parameters are"
         for name, value in (("x", x), ("question", question)):
-            what = "the model's parameters are"
             check_place(name, value, weight, what, typed)
         scenes = 1
         if batch is None:
