@@ -22,7 +22,7 @@ from benchmarks.pair_sum.contenders.torch_peers import Plain
 from benchmarks.pair_sum.floor import Floor, floor_seconds
 from benchmarks.pair_sum.shapes import Shape, find_shapes, make_inputs
 from benchmarks.tables import show
-from rn_graph import ops
+from rn_graph.ops import blocked
 
 #: Step → (backend, bytes of a layer's block, bytes of kept activations).
 STEPS: dict[str, tuple[str, float, float]] = {
@@ -56,8 +56,8 @@ def steps(shape: Shape, settings: Settings, case: Case) -> dict[str, Step]:
             contender.module.backend = backend
 
         def run() -> float:
-            ops.BLOCK_BYTES = int(block * _MIB)
-            ops.KEEP_BYTES = int(keep * _MIB)
+            blocked.BLOCK_BYTES = int(block * _MIB)
+            blocked.KEEP_BYTES = int(keep * _MIB)
             return contender.run(case)
 
         return run
@@ -88,7 +88,7 @@ def main(
     settings = Settings(threads=torch.get_num_threads())
     case = Case("training", precision)
     columns: dict[str, dict[str, str]] = {}
-    before = ops.BLOCK_BYTES, ops.KEEP_BYTES
+    before = blocked.BLOCK_BYTES, blocked.KEEP_BYTES
     for shape in find_shapes(shapes.split(",")):
         floor = Floor(shape.width, shape.hidden_products, precision)
         runs = steps(shape, settings, case)
@@ -108,7 +108,7 @@ def main(
                 for name, some in times.items()
             },
         }
-    ops.BLOCK_BYTES, ops.KEEP_BYTES = before
+    blocked.BLOCK_BYTES, blocked.KEEP_BYTES = before
     first = next(iter(columns.values()))
     rows = [[name, *(c[name] for c in columns.values())] for name in first]
     heads = [f"training, {precision}", *columns]

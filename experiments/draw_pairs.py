@@ -223,7 +223,7 @@ def choose_pairs(
             continue
         title, selector = made[name]
         with torch.no_grad():
-            chosen[title] = selector.eval()(x, pos)
+            chosen[title] = selector.eval()(x, pos=pos)
     return chosen
 
 

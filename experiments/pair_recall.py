@@ -194,7 +194,7 @@ def test(
     generator = torch.Generator().manual_seed(1_000_003 + seed)
     scenes = draw_scenes(count, config.relation, config.objects, generator)
     model.eval()
-    kept = pairs(scenes.x, scenes.pos, scenes.question, scenes.batch)
+    kept = pairs(scenes.x, scenes.question, scenes.batch, scenes.pos)
     scores = model(scenes.x, scenes.question, scenes.batch, pos=scenes.pos)
     right = (scores.argmax(dim=1) == scenes.answer).float().mean()
     edges = kept.edge_index

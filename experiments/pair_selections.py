@@ -52,12 +52,12 @@ class _Softmax(AttentionPairs):
     def select(
         self,
         x: Tensor,
-        pos: Tensor | None,
         question: Tensor | None,
         batch: Tensor,
+        pos: Tensor | None,
         sizes: Tensor,
     ) -> PairSelection:
-        edges, score = super().select(x, pos, question, batch, sizes)
+        edges, score = super().select(x, question, batch, pos, sizes)
         assert score is not None
         graph = batch[edges[1]]
         kept = torch.bincount(graph, minlength=sizes.numel())

@@ -1,11 +1,13 @@
 """Which rows belong to which graph, and to which question."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from rn_graph.checks import check_index
+from rn_graph.checks import check_index, has_values
 
 
 class QuestionRows(NamedTuple):
@@ -18,6 +20,55 @@ class QuestionRows(NamedTuple):
 
     node: Tensor
     question: Tensor
+
+
+@dataclass(frozen=True)
+class Complete:
+    """All pairs within each graph.
+
+    Attributes:
+        batch: Graph of each node, ``[N]``, ascending; ``None``: one graph.
+        self_pairs: Whether a node is paired with itself.
+        question_batch: Graph of each question, ``[Q]``, where there is a row
+            for each node of each question, and what comes before the question
+            is computed once a graph; ``None``: rows are nodes.
+        share: First of the rows to sum, and their number; ``None``: all.
+    """
+
+    batch: Tensor | None = None
+    self_pairs: bool = True
+    question_batch: Tensor | None = None
+    share: tuple[int, int] | None = None
+
+    def sizes(self, num_nodes: int) -> list[int]:
+        """Nodes of each graph that has some."""
+        return [num_nodes] if self.batch is None else self._sizes
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        assert self.batch is not None
+        counts = torch.unique_consecutive(self.batch, return_counts=True)[1]
+        return counts.tolist()
+
+    def num_pairs(self, like: Tensor) -> Tensor | int:
+        """Pairs of each row, ``[R, 1]``, or one number for all.
+
+        Args:
+            like: A tensor of the nodes, ``[N, ...]``.
+        """
+        less = int(not self.self_pairs)
+        if self.share is not None:
+            first, rows = self.share
+            count = like.new_zeros(like.size(0), 1)
+            count[first : first + rows] = like.size(0) - less
+            return count
+        if self.batch is None:
+            return like.size(0) - less
+        sizes = graph_spans(self.batch, self.batch)[1]
+        if self.question_batch is not None:
+            sizes = graph_spans(self.batch, self.question_batch)[1]
+            sizes = sizes.repeat_interleave(sizes)
+        return (sizes - less).unsqueeze(1)
 
 
 def graph_sizes(batch: Tensor, num_graphs: int) -> Tensor:
@@ -65,6 +116,8 @@ def question_rows(batch: Tensor, question_batch: Tensor) -> QuestionRows:
     """
     check_index("batch", batch, ordered=True)
     check_index("question_batch", question_batch)
+    _check_values("batch", batch)
+    _check_values("question_batch", question_batch)
     start, lengths = graph_spans(batch, question_batch)
     question = _expand(lengths)
     first = lengths.cumsum(0) - lengths
@@ -101,6 +154,7 @@ def complete_edge_index(
         sender = nodes.repeat(num_nodes)
     else:
         check_index("batch", batch, num_nodes, ordered=True)
+        _check_values("batch", batch)
         start, sizes = graph_spans(batch, batch)
         receiver = _expand(sizes)
         first = sizes.cumsum(0) - sizes
@@ -108,6 +162,14 @@ def complete_edge_index(
         sender = within + (start - first)[receiver]
     index = torch.stack([sender, receiver])
     return index if self_pairs else index[:, sender != receiver]
+
+
+def _check_values(name: str, index: Tensor) -> None:
+    if not torch.compiler.is_compiling() and not has_values(index):
+        raise ValueError(
+            f"`{name}` has a shape alone (on meta, or fake), expected values: "
+            f"the number of rows depends on them"
+        )
 
 
 def _expand(lengths: Tensor) -> Tensor:

@@ -2,26 +2,68 @@
 
 Shapes and types are always checked. Checks that must look at values (ranges,
 order, NaN) cost a pass over the data and, on a GPU, a wait for it; they run
-eagerly, never under :func:`torch.compile`, and can be switched off.
+where there are values to look at, never under :func:`torch.compile` or a
+transform of functions, and can be switched off.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.autograd import forward_ad
 
-_enabled = True
+# Of each thread and each asynchronous task its own.
+_enabled: ContextVar[bool] = ContextVar("value_checks", default=True)
+_trusted: ContextVar[object] = ContextVar("trusted", default=None)
 
 
-def checks_enabled() -> bool:
-    """Whether checks that read values run now."""
-    return _enabled and not torch.compiler.is_compiling()
+def is_transformed() -> bool:
+    """Whether what runs now is traced, or transformed as a function.
+
+    Within ``torch.func`` and ``vmap``, forward-mode differentiation and
+    ``torch.jit.trace``, that is, but not :func:`torch.compile`.
+    """
+    return not torch.compiler.is_compiling() and (
+        torch._C._functorch.maybe_current_level() is not None
+        or forward_ad._current_level >= 0
+        or torch.jit.is_tracing()
+    )
+
+
+def is_batched(x: Tensor) -> bool:
+    """Whether ``x`` stands for a batch of tensors, as within ``vmap``."""
+    functorch = torch._C._functorch
+    return functorch.is_batchedtensor(x) or functorch.is_legacy_batchedtensor(x)
+
+
+def has_values(*tensors: Tensor | None) -> bool:
+    """Whether tensors have values to look at, not shapes alone."""
+    return not any(
+        t is not None and (t.is_meta or isinstance(t, FakeTensor))
+        for t in tensors
+    )
+
+
+def checks_enabled(*tensors: Tensor | None) -> bool:
+    """Whether checks that read the values of these tensors run now."""
+    return (
+        not torch.compiler.is_compiling()
+        and _enabled.get()
+        and not is_transformed()
+        and has_values(*tensors)
+    )
 
 
 @contextmanager
 def value_checks(enabled: bool) -> Iterator[None]:
     """Switch the checks that read values on or off within a ``with`` block.
+
+    The switch is that of the thread, or asynchronous task, that is in the
+    block.
 
     .. code-block:: python
 
@@ -32,12 +74,33 @@ def value_checks(enabled: bool) -> Iterator[None]:
         enabled: ``False`` trusts the caller: wrong indices may then fail
             inside torch, or go unnoticed.
     """
-    global _enabled
-    before, _enabled = _enabled, enabled
+    if torch.compiler.is_compiling():  # there are no such checks
+        yield
+        return
+    token = _enabled.set(enabled)
     try:
         yield
     finally:
-        _enabled = before
+        _enabled.reset(token)
+
+
+def call_trusted(module: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a module on nodes and questions that were checked already.
+
+    The module alone is told, not what it calls itself.
+    """
+    if torch.compiler.is_compiling():
+        return module(*args, **kwargs)
+    token = _trusted.set(module)
+    try:
+        return module(*args, **kwargs)
+    finally:
+        _trusted.reset(token)
+
+
+def is_trusted(module: object) -> bool:
+    """Whether a module was called by :func:`call_trusted` just now."""
+    return not torch.compiler.is_compiling() and _trusted.get() is module
 
 
 def check_channels(
@@ -118,7 +181,7 @@ def check_features(
         raise ValueError(
             f"`{name}` has shape {list(x.shape)}, expected [{rows}, {width}]"
         )
-    if checks_enabled() and bool(torch.isnan(x).any()):
+    if checks_enabled(x) and bool(torch.isnan(x).any()):
         raise ValueError(f"`{name}` contains NaN, expected numbers")
 
 
@@ -152,7 +215,7 @@ def check_index(
         raise ValueError(
             f"`{name}` has shape {list(index.shape)}, expected [{size}]"
         )
-    if not checks_enabled() or index.numel() == 0:
+    if not checks_enabled(index) or index.numel() == 0:
         return
     low, high = int(index.min()), int(index.max())
     if low < 0 or (upper is not None and high >= upper):
@@ -211,7 +274,7 @@ def check_questions(
     graphs = 1
     if batch is not None:
         # Without a node, nothing says how many (empty) graphs there are.
-        if num_nodes == 0 or not checks_enabled():
+        if num_nodes == 0 or not checks_enabled(batch):
             return
         graphs = int(batch.max()) + 1
     if questions != graphs:

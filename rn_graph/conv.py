@@ -1,10 +1,12 @@
 """RNConv: a Relation Network as a message passing layer."""
 
-from typing import Any, Optional
+from functools import partial
+from typing import Any, NamedTuple, NoReturn, Optional
 
 import torch
 import torch_geometric.typing
 from torch import Tensor, nn
+from torch_geometric.nn import MeanAggregation, SumAggregation
 from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import (
     Adj,
@@ -14,37 +16,48 @@ from torch_geometric.typing import (
     Size,
 )
 
-from rn_graph.batching import (
-    complete_edge_index,
-    graph_spans,
-    question_rows,
-)
+from rn_graph.batching import Complete, complete_edge_index, question_rows
 from rn_graph.checks import (
     check_channels,
     check_features,
     check_place,
     check_questions,
+    has_values,
+    is_transformed,
+    is_trusted,
 )
-from rn_graph.edges import Edges, read_edges, repeat_edges
-from rn_graph.mlp import PairMLP, PairModule, PairTerms
-from rn_graph.ops import BACKENDS, choose, edge_sum, pair_sum
-from rn_graph.ops.blocked import accumulation_dtype
+from rn_graph.edges import Edges, edges_or_none, read_edges, repeat_edges
+from rn_graph.mlp import PairMLP, PairModule, has_hooks
+from rn_graph.ops import BACKENDS, choose, run
+from rn_graph.ops.dtypes import accumulation_dtype, is_autocast
 from rn_graph.ops.segment import SegmentSum
 
-_HOOKS = (
-    "_propagate_forward_pre_hooks",
-    "_propagate_forward_hooks",
-    "_message_forward_pre_hooks",
-    "_message_forward_hooks",
-    "_aggregate_forward_pre_hooks",
-    "_aggregate_forward_hooks",
+_HOOKS = tuple(
+    f"_{name}_forward{kind}_hooks"
+    for name in ("propagate", "message", "aggregate")
+    for kind in ("", "_pre")
 )
-_INNER_HOOKS = (
-    "_forward_pre_hooks",
-    "_forward_hooks",
-    "_backward_pre_hooks",
-    "_backward_hooks",
-)
+_METHODS = ("message", "aggregate", "update", "edge_update")
+_AGGRS = {"sum": SumAggregation, "add": SumAggregation, "mean": MeanAggregation}
+
+
+class Plan(NamedTuple):
+    """What a layer sums, and how.
+
+    Attributes:
+        node: Node of each row, where rows are not nodes.
+        row: Question of each row, where there are several.
+        sender: Node of each sender, where senders are not nodes.
+        pairs: Which pairs: all, or edges whose receivers are rows.
+        backend: One of :data:`~rn_graph.ops.BACKENDS`; ``"messages"``: PyG's
+            own message passing.
+    """
+
+    node: Tensor | None
+    row: Tensor | None
+    sender: Tensor | None
+    pairs: Complete | Edges
+    backend: str
 
 
 class RNConv(MessagePassing):
@@ -86,12 +99,17 @@ class RNConv(MessagePassing):
             (default: ``None``)
         dropout (float, optional): Dropout in g, after each ReLU but the last.
             (default: ``0.0``)
-        plain_last (bool, optional): Whether g's last layer has no ReLU.
-            (default: ``False``)
+        plain_last (bool, optional): Whether g's last layer has no ReLU. It is
+            then linear, and applied once a node, to the sum of what comes
+            before it. (default: ``False``)
+        symmetric (bool, optional): Whether g weighs sender and receiver
+            alike, so that a pair and its reverse have one message, which is
+            computed once. (default: ``False``)
         g (torch.nn.Module, optional): A function of your own in g's place,
             that maps :math:`[\mathbf{x}_i ; \mathbf{x}_j ; \mathbf{e}_{ij} ;
             \mathbf{q}]`, ``[P, sum of widths]``, to ``[P, out_channels]``,
-            each row on its own. (default: ``None``)
+            each row on its own; the options of g above are then not to be
+            given. (default: ``None``)
         backend (str, optional): How all pairs are summed, see
             :mod:`rn_graph.ops`; ``None`` chooses. (default: ``None``)
         keep_bytes (int, optional): Most bytes of activations that a training
@@ -103,10 +121,9 @@ class RNConv(MessagePassing):
 
     .. note::
         To PyG, an edge type that a heterogeneous graph lacks is ``None``.
-        A layer whose edges were an input of the model that
-        :func:`torch_geometric.nn.to_hetero` traced takes ``None`` for *no*
-        edges, and its sum is zero; only a layer that was called without
-        ``edge_index`` there sums all pairs.
+        Where the edges are an input of the model that
+        :func:`torch_geometric.nn.to_hetero` traces, ``None`` is therefore
+        *no* edges, and the sum is zero.
 
     Shapes:
         - **input:** nodes :math:`(|\mathcal{V}|, F_{in})` or
@@ -132,12 +149,13 @@ class RNConv(MessagePassing):
         norm: str | None = None,
         dropout: float = 0.0,
         plain_last: bool = False,
+        symmetric: bool = False,
         g: nn.Module | None = None,
         backend: str | None = None,
         keep_bytes: int | None = None,
         **kwargs: Any,
     ) -> None:
-        if aggr not in ("sum", "add", "mean"):
+        if aggr not in _AGGRS:
             raise ValueError(f"`aggr` is {aggr!r}, expected 'sum' or 'mean'")
         if backend not in (None, *BACKENDS):
             raise ValueError(
@@ -158,13 +176,6 @@ class RNConv(MessagePassing):
                 f"`in_channels` is {in_channels}, expected a width, or those "
                 f"of (senders, receivers)"
             )
-        for width in pair:
-            check_channels("in_channels", width, least=0, lazy=True)
-        check_channels("out_channels", out_channels)
-        if question_channels is not None:
-            check_channels("question_channels", question_channels)
-        if edge_channels is not None:
-            check_channels("edge_channels", edge_channels)
         super().__init__(aggr=aggr, **kwargs)
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -175,16 +186,8 @@ class RNConv(MessagePassing):
         self.self_pairs = self_pairs
         self.backend = backend
         self.keep_bytes = keep_bytes
-        # `to_hetero` traces a model, then copies its layers. The copies of a
-        # layer whose edges it traced take ``None`` for no edges.
-        self._edges_traced = False
-        self.needs_edges = False
-        self.g: PairMLP | PairModule
-        if g is not None:
-            self.g = PairModule(g, out_channels)
-            self.reset_parameters()
-            return
-        self.g = PairMLP(
+        make = PairMLP if g is None else partial(PairModule, g)
+        self.g: PairMLP = make(
             receiver_channels=pair[1],
             sender_channels=pair[0],
             out_channels=out_channels,
@@ -196,25 +199,42 @@ class RNConv(MessagePassing):
             norm=norm,
             dropout=dropout,
             plain_last=plain_last,
+            symmetric=symmetric,
         )
         self.reset_parameters()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse what would be ignored."""
+        super().__init_subclass__(**kwargs)
+        own = cls.edge_update is not RNConv.edge_update
+        if own and cls.forward is RNConv.forward:
+            raise TypeError(
+                f"{cls.__name__} overrides `edge_update`, which RNConv never "
+                f"calls: expected `message`, or a `forward` of its own that "
+                f"calls `edge_updater`"
+            )
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
         super().reset_parameters()
         self.g.reset_parameters()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the layer; notice whether its edges are being traced."""
-        edges = args[1] if len(args) > 1 else kwargs.get("edge_index")
-        if isinstance(edges, torch.fx.Proxy):
-            self._edges_traced = True
-        return super().__call__(*args, **kwargs)
+    def __call__(
+        self, x: Any, edge_index: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Run the layer; in a trace, edges that are ``None`` are no edges."""
+        if isinstance(edge_index, torch.fx.Proxy):
+            edge_index = edge_index.tracer.create_proxy(
+                "call_function", edges_or_none, (edge_index, x), {}
+            )
+        return super().__call__(x, edge_index, *args, **kwargs)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take over the state of the layer that this is a copy of."""
-        super().__setstate__(state)
-        self.needs_edges = self.needs_edges or self._edges_traced
+    def __prepare_scriptable__(self) -> NoReturn:
+        """Say to ``torch.jit.script`` that it asks too much."""
+        raise NotImplementedError(
+            "RNConv cannot be scripted: expected torch.compile, torch.export "
+            "or torch.jit.trace"
+        )
 
     def forward(
         self,
@@ -222,10 +242,10 @@ class RNConv(MessagePassing):
         edge_index: Adj | None = None,
         question: Tensor | OptPairTensor | None = None,
         batch: Tensor | OptPairTensor | None = None,
+        question_batch: Tensor | OptPairTensor | None = None,
         edge_attr: Tensor | None = None,
         edge_weight: Tensor | None = None,
         size: Size = None,
-        question_batch: Tensor | OptPairTensor | None = None,
     ) -> Tensor:
         r"""Run the layer.
 
@@ -245,11 +265,11 @@ class RNConv(MessagePassing):
             batch: Graph of each (receiving) node, ``[N]``, ascending;
                 ``None``: one graph. With ``edge_index`` and one question a
                 graph, any order will do.
+            question_batch: Graph of each question, ``[Q]``, in any order,
+                where graphs have several questions, or none, or no nodes.
             edge_attr: Features of each edge, ``[E, edge_channels]``.
             edge_weight: Weight :math:`w_{ij}` of each edge, ``[E]``.
             size: Numbers of (senders, receivers); checked against ``x``.
-            question_batch: Graph of each question, ``[Q]``, in any order,
-                where graphs have several questions, or none, or no nodes.
 
         Returns:
             ``[N, out_channels]``; with ``question_batch`` the rows of
@@ -259,140 +279,127 @@ class RNConv(MessagePassing):
             TypeError: For a tensor of the wrong type.
             ValueError: For widths, counts or indices that do not fit.
         """
-        question, batch = _of_receivers(question), _of_receivers(batch)
-        question_batch = _of_receivers(question_batch)
-        x_j, x_i = self._read_nodes(x, size)
-        if edge_index is None and self.needs_edges:
-            edge_index = torch.zeros(2, 0, dtype=torch.long, device=x_i.device)
-        check_questions(
-            x_i.size(0),
-            self.question_channels,
-            question,
-            batch,
-            question_batch,
-            ordered=edge_index is None or question_batch is not None,
-        )
-        self._check_places(
-            x_i,
-            question=question,
-            batch=batch,
-            question_batch=question_batch,
-            edge_index=edge_index,
-            edge_attr=edge_attr,
-            edge_weight=edge_weight,
-        )
-        node, row = None, batch  # each output row's receiver and question
+        asked = question, batch, question_batch
+        asked = tuple(_of_receivers(t) for t in asked)
+        question, batch, question_batch = asked
+        pair = x if isinstance(x, tuple | list) else (x, x)
+        if len(pair) != 2:
+            raise ValueError(
+                f"`x` holds {len(pair)} tensors, expected (senders, receivers)"
+            )
+        x_j, x_i = pair
+        if not is_trusted(self):
+            ordered = edge_index is None or question_batch is not None
+            self._check(x_j, x_i, size, asked, ordered)
+        self.g.materialize(x_i.size(1), x_j.size(1))
+        edges = self._read_edges(x_j, x_i, edge_index, edge_attr, edge_weight)
+        plan = self._decide(x_i, edges, batch, question_batch)
+        out = self._sum(x_j, x_i, question, plan)
+        # The sum leaves autocast as float32, like torch's own sums.
+        if is_autocast(out):
+            return out
+        return out.to(x_i.dtype)
+
+    def _decide(
+        self,
+        x: Tensor,
+        edges: Edges | None,
+        batch: Tensor | None,
+        question_batch: Tensor | None,
+    ) -> Plan:
+        """Which rows and pairs to sum, and by whom."""
+        node, row = None, batch
         if question_batch is not None:
             if batch is None:
-                batch = question_batch.new_zeros(x_i.size(0))
+                batch = question_batch.new_zeros(x.size(0))
             node, row = question_rows(batch, question_batch)
-
-        if edge_index is None:
-            self._check_all_pairs(x, edge_attr, edge_weight)
-            if not self._needs_edges():
-                out = self._all_pairs(
-                    x_i, question, batch, question_batch, node, row
-                )
-                return self._finish(out, x_i)
-            terms = self._row_terms(x_i, question, node, row)
-            rows = terms.receiver.size(0)
-            index = complete_edge_index(
-                row, rows, self.self_pairs, device=x_i.device
-            )
-            edges = Edges(index[0], index[1], None, None)
-        else:
-            edges = read_edges(
-                edge_index, x_j.size(0), x_i.size(0), edge_weight, self.flow
-            )
-            self._check_edge_attr(edge_attr, edges.sender.numel())
+        pairs: Complete | Edges = edges or Complete(row, self.self_pairs)
+        backend = self._choose(x, pairs)
+        if edges is not None:
             if question_batch is not None:
                 assert batch is not None
                 assert row is not None
-                edges, copy = repeat_edges(edges, batch, question_batch, row)
-                edge_attr = None if edge_attr is None else edge_attr[copy]
-            terms = self.g.terms(x_i, x_j, question, node, row)
-            if self._is_blocked(edge_attr):
-                assert isinstance(self.g, PairMLP)  # no other g is plain
-                out = edge_sum(self.g, terms, edges, self.keep_bytes)
-                return self._finish(self._mean(out, edges.receiver), x_i)
-        if edge_attr is not None:
-            edge_attr = self.g.edge_term(edge_attr)
+                edges = repeat_edges(edges, batch, question_batch, row)
+            return Plan(node, row, None, edges, backend)
+        if backend == "messages":
+            rows = x.size(0) if node is None else node.numel()
+            index = complete_edge_index(row, rows, self.self_pairs, x.device)
+            return Plan(node, row, node, Edges(index[0], index[1]), backend)
+        late = backend == "blocked" and self.g.has_late_question
+        if question_batch is not None and late:
+            # Before the layer that the question enters at, the questions of a
+            # graph have the same pairs.
+            pairs = Complete(batch, self.self_pairs, question_batch)
+            return Plan(None, row, None, pairs, backend)
+        return Plan(node, row, node, pairs, backend)
 
+    def _choose(self, x: Tensor, pairs: Complete | Edges) -> str:
+        """The backend, or ``"messages"`` where they have to be seen."""
+        wished, listed = self.backend, isinstance(pairs, Edges)
+        if isinstance(pairs, Edges):
+            if wished in ("rows", "reference") or pairs.attr is not None:
+                return "messages"
+            wished = wished if wished == "blocked" else None
+        backend = choose(self.g, x, pairs, wished)
+        called = backend in ("rows", "reference")
+        if torch.compiler.is_compiling() or not has_values(x):
+            # Only the blocked sum over all pairs is an operator.
+            seen = listed or backend != "blocked"
+        else:
+            seen = is_transformed() or (listed and called)
+        return "messages" if seen or self._is_watched(called) else backend
+
+    def _is_watched(self, called: bool) -> bool:
+        """Whether somebody listens to messages, or changes what they do.
+
+        Args:
+            called: Whether g's layers are; else nobody listens to them.
+        """
+        own, state = type(self), vars(self)
+        return (
+            bool(self.explain)
+            or any(map(state.__getitem__, _HOOKS))
+            or any(name in state for name in _METHODS)
+            or any(
+                getattr(own, name) is not getattr(RNConv, name)
+                for name in (() if own is RNConv else _METHODS)
+            )
+            or not _is_pygs(self.propagate)
+            or not self._has_own_aggr()
+            or has_hooks(self.g)
+            or (called and any(map(has_hooks, self.g.modules())))
+        )
+
+    def _has_own_aggr(self) -> bool:
+        return type(self.aggr_module) is _AGGRS[str(self.aggr)]
+
+    def _sum(
+        self, x_j: Tensor, x_i: Tensor, question: Tensor | None, plan: Plan
+    ) -> Tensor:
+        """Sum g as planned, ``[rows, out_channels]``."""
+        node, row, sender, pairs, backend = plan
+        terms = self.g.terms(x_i, x_j, question, node, row)
+        if sender is not None:
+            terms = terms._replace(sender=terms.sender[sender])
+        if backend != "messages":
+            out = run(self.g, terms, pairs, backend, self.keep_bytes)
+            return self._mean(out, pairs, terms.receiver)
+        assert isinstance(pairs, Edges)
+        attr = None if pairs.attr is None else self.g.edge_term(pairs.attr)
         # Of pairs of tensors PyG reads the first as the senders', whatever the
         # flow; single ones it lifts by it.
         # propagate_type: (receiver: Tensor, sender: Tensor, late: OptTensor, edge_term: OptTensor, alpha: OptTensor, row_ptr: OptTensor)  # noqa: E501
         out = self.propagate(
-            torch.stack(self._flow(edges.sender, edges.receiver)),
+            torch.stack(self._flow(pairs.sender, pairs.receiver)),
             size=self._flow(terms.sender.size(0), terms.receiver.size(0)),
             receiver=terms.receiver,
             sender=terms.sender,
             late=terms.late,
-            edge_term=edge_attr,
-            alpha=edges.weight,
-            row_ptr=edges.ptr,
+            edge_term=attr,
+            alpha=pairs.weight,
+            row_ptr=pairs.ptr,
         )
-        return self._finish(out, x_i)
-
-    def _row_terms(
-        self,
-        x: Tensor,
-        question: Tensor | None,
-        node: Tensor | None,
-        row: Tensor | None,
-    ) -> PairTerms:
-        """A receiver and a sender for each row, of each row's own graph."""
-        terms = self.g.terms(x, x, question, node, row)
-        if node is None:
-            return terms
-        return terms._replace(sender=terms.sender[node])
-
-    def _all_pairs(
-        self,
-        x: Tensor,
-        question: Tensor | None,
-        batch: Tensor | None,
-        question_batch: Tensor | None,
-        node: Tensor | None,
-        row: Tensor | None,
-    ) -> Tensor:
-        backend = choose(self.g, self.backend, x)
-        # Before the layer that the question enters at, the questions of a
-        # graph have the same pairs.
-        if (
-            question_batch is not None
-            and backend == "blocked"
-            and isinstance(self.g, PairMLP)
-            and self.g.question_layer > 0
-        ):
-            terms = self.g.terms(x, x, question, None, row)
-            graphs, asked = batch, question_batch
-        else:
-            terms = self._row_terms(x, question, node, row)
-            graphs, asked = row, None
-        out = pair_sum(
-            self.g,
-            terms,
-            graphs,
-            self.self_pairs,
-            asked,
-            backend,
-            self.keep_bytes,
-        )
-        if self.aggr != "mean":
-            return out
-        if row is None:
-            row = torch.zeros(out.size(0), dtype=torch.long, device=out.device)
-        pairs = graph_spans(row, row)[1] - int(not self.self_pairs)
-        return out / pairs.clamp(min=1).unsqueeze(1)
-
-    def _is_blocked(self, edge_attr: Tensor | None) -> bool:
-        """Whether a sum over edges is left to the blocked backend."""
-        return (
-            edge_attr is None
-            and not torch.compiler.is_compiling()
-            and not self._needs_edges()
-            and choose(self.g, self.backend) in ("blocked", "triton")
-        )
+        return out
 
     def message(
         self,
@@ -419,100 +426,129 @@ class RNConv(MessagePassing):
         if (
             row_ptr is not None
             and torch_geometric.typing.WITH_TORCH_SCATTER
+            and self._has_own_aggr()
             and not torch.compiler.is_compiling()
+            and not is_transformed()
         ):
             segments: Tensor = SegmentSum.apply(inputs, row_ptr, index)
-            return self._mean(segments, index)
+            return self._mean(segments, Edges(index, index), segments)
         out: Tensor = self.aggr_module(
             inputs, index, dim_size=dim_size, dim=self.node_dim
         )
         return out
+
+    def _mean(
+        self, out: Tensor, pairs: Complete | Edges, like: Tensor
+    ) -> Tensor:
+        if self.aggr != "mean":
+            return out
+        if isinstance(pairs, Edges):  # PyG's mean is over edges, not weights
+            pairs = pairs._replace(weight=None)
+        count = pairs.num_pairs(like)
+        return out / torch.as_tensor(count).clamp(min=1)
 
     def _flow(self, sender: Any, receiver: Any) -> tuple[Any, Any]:
         if self.flow == "source_to_target":
             return sender, receiver
         return receiver, sender
 
-    def _needs_edges(self) -> bool:
-        # Whoever listens to messages, or changes them, needs real edges.
-        own = type(self)
-        return (
-            bool(self.explain)
-            or any(getattr(self, name) for name in _HOOKS)
-            or own.message is not RNConv.message
-            or own.aggregate is not RNConv.aggregate
-            or any(
-                getattr(module, name)
-                for module in self.g.modules()
-                for name in _INNER_HOOKS
-            )
-            # Only the blocked backend is an operator to the compiler.
-            or (
-                torch.compiler.is_compiling()
-                and choose(self.g, self.backend) != "blocked"
-            )
-        )
-
-    def _mean(self, out: Tensor, receiver: Tensor) -> Tensor:
-        if self.aggr != "mean":
-            return out
-        edges = torch.bincount(receiver, minlength=out.size(0))
-        return out / edges.clamp(min=1).unsqueeze(1)
-
-    def _finish(self, out: Tensor, like: Tensor) -> Tensor:
-        # The sum leaves autocast as float32, like torch's own sums.
-        if torch.is_autocast_enabled(out.device.type):
-            return out
-        return out.to(like.dtype)
-
     # Checks ##################################################################
 
-    def _read_nodes(
-        self, x: Tensor | PairTensor, size: Size
-    ) -> tuple[Tensor, Tensor]:
-        pair = x if isinstance(x, tuple | list) else (x, x)
-        if len(pair) != 2:
-            raise ValueError(
-                f"`x` holds {len(pair)} tensors, expected (senders, receivers)"
-            )
-        widths = self.in_channels
-        widths = (widths, widths) if isinstance(widths, int) else widths
-        if isinstance(self.g, PairMLP):  # knows widths that were left open
-            widths = (self.g.sender_channels, self.g.receiver_channels)
-        names = ("x", "x") if pair[0] is pair[1] else ("x[0]", "x[1]")
-        for name, nodes, width in zip(names, pair, widths, strict=True):
+    def _check(
+        self,
+        x_j: Tensor,
+        x_i: Tensor,
+        size: Size,
+        asked: tuple[Tensor | None, ...],
+        ordered: bool,
+    ) -> None:
+        """Check nodes, and questions with their graphs."""
+        widths = self.g.sender_channels, self.g.receiver_channels
+        one = x_j is x_i
+        for name, nodes, width in (
+            ("x" if one else "x[0]", x_j, widths[0]),
+            ("x" if one else "x[1]", x_i, widths[1]),
+        )[int(one) :]:
             check_features(name, nodes, width if width >= 0 else None)
-        self.g.materialize(pair[1].size(1), pair[0].size(1))
+        found = x_j.size(0), x_i.size(0)
         size = (None, None) if size is None else tuple(size)
-        found = tuple(nodes.size(0) for nodes in pair)
         for number, expected in zip(found, size, strict=False):
             if len(size) != 2 or expected not in (None, number):
                 raise ValueError(
                     f"`size` is {size}, expected {found}, the numbers of "
                     f"(senders, receivers)"
                 )
-        return pair[0], pair[1]
+        question, batch, question_batch = asked
+        check_questions(
+            found[1],
+            self.question_channels,
+            question,
+            batch,
+            question_batch,
+            ordered,
+        )
+        self._check_place(x_i, ("x", "question"), x=x_i, question=question)
+        self._check_place(x_i, (), batch=batch, question_batch=question_batch)
 
-    def _check_places(self, x: Tensor, **others: Any) -> None:
+    def _check_place(
+        self, nodes: Tensor, typed: tuple[str, ...], **values: object
+    ) -> None:
         """Check that all is on one device, and features of g's type."""
-        if isinstance(self.g, PairMLP):
-            weight = self.g.lins[0].weight
-            what = "the layer's parameters are"
-            check_place("x", x, weight, what)
-            typed = not torch.is_autocast_enabled(x.device.type)
-            check_place("x", x, weight, what, typed)
-            for name in ("question", "edge_attr"):
-                check_place(name, others[name], weight, what, typed)
-        for name, value in others.items():
-            check_place(name, value, x, "`x` is")
+        # A module in g's place has types and devices of its own.
+        like = self.g.lins[0].bias if self.g.is_split else None
+        for name, value in values.items():
+            if value is None:
+                continue
+            if like is not None and name in typed:
+                what = "the layer's parameters are"
+                check_place(name, value, like, what, not is_autocast(like))
+            check_place(name, value, nodes, "`x` is")
+
+    def _read_edges(
+        self,
+        x_j: Tensor,
+        x_i: Tensor,
+        edge_index: Adj | None,
+        edge_attr: Tensor | None,
+        edge_weight: Tensor | None,
+    ) -> Edges | None:
+        """The edges, checked; ``None``: all pairs, which have none."""
+        if edge_index is None:
+            self._check_all_pairs(x_j is x_i, edge_attr, edge_weight)
+            return None
+        self._check_place(
+            x_i,
+            ("edge_attr",),
+            edge_index=edge_index,
+            edge_attr=edge_attr,
+            edge_weight=edge_weight,
+        )
+        edges = read_edges(
+            edge_index, x_j.size(0), x_i.size(0), edge_weight, self.flow
+        )
+        if (edge_attr is None) != (self.edge_channels is None):
+            raise ValueError(
+                f"`edge_attr` is {'missing' if edge_attr is None else 'given'}"
+                f", but the layer was made with "
+                f"`edge_channels={self.edge_channels}`"
+            )
+        if edge_attr is None:
+            return edges
+        check_features("edge_attr", edge_attr, self.edge_channels, rows="E")
+        if edge_attr.size(0) != edges.sender.numel():
+            raise ValueError(
+                f"`edge_attr` has {edge_attr.size(0)} rows, expected "
+                f"{edges.sender.numel()}, one an edge"
+            )
+        return edges._replace(attr=edge_attr)
 
     def _check_all_pairs(
         self,
-        x: Tensor | PairTensor,
+        one_set: bool,
         edge_attr: Tensor | None,
         edge_weight: Tensor | None,
     ) -> None:
-        if isinstance(x, tuple | list) and x[0] is not x[1]:
+        if not one_set:
             raise ValueError(
                 "`x` is a pair of senders and receivers without `edge_index`: "
                 "expected edges, since all pairs are those of one set of nodes"
@@ -534,22 +570,6 @@ class RNConv(MessagePassing):
                 "`edge_index` and its features"
             )
 
-    def _check_edge_attr(self, edge_attr: Tensor | None, edges: int) -> None:
-        if (edge_attr is None) != (self.edge_channels is None):
-            raise ValueError(
-                f"`edge_attr` is {'missing' if edge_attr is None else 'given'}"
-                f", but the layer was made with "
-                f"`edge_channels={self.edge_channels}`"
-            )
-        if edge_attr is None:
-            return
-        check_features("edge_attr", edge_attr, self.edge_channels, rows="E")
-        if edge_attr.size(0) != edges:
-            raise ValueError(
-                f"`edge_attr` has {edge_attr.size(0)} rows, expected {edges}, "
-                f"one an edge"
-            )
-
     def __repr__(self) -> str:
         return (
             f"{self.__class__.__name__}({self.in_channels}, "
@@ -560,3 +580,9 @@ class RNConv(MessagePassing):
 def _of_receivers(value: Any) -> Any:
     is_pair = isinstance(value, tuple) and len(value) == 2
     return value[1] if is_pair else value
+
+
+def _is_pygs(propagate: Any) -> bool:
+    """Whether it is PyG's own function, or made by PyG for one class."""
+    made = propagate.__module__.endswith("_propagate")
+    return made or propagate.__func__ is MessagePassing.propagate

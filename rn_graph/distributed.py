@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.func import functional_call
 
+from rn_graph.batching import Complete
 from rn_graph.checks import checks_enabled
-from rn_graph.conv import RNConv
-from rn_graph.ops.share import share_sum
+from rn_graph.conv import Plan, RNConv
+from rn_graph.ops import pair_sum
 
 
 class ShardedRNConv(RNConv):
@@ -58,34 +59,29 @@ class ShardedRNConv(RNConv):
         self.group = group
 
     @torch.compiler.disable
-    def _all_pairs(
-        self,
-        x: Tensor,
-        question: Tensor | None,
-        batch: Tensor | None,
-        question_batch: Tensor | None,
-        node: Tensor | None,
-        row: Tensor | None,
+    def _sum(
+        self, x_j: Tensor, x_i: Tensor, question: Tensor | None, plan: Plan
     ) -> Tensor:
-        self._check_processes(x, batch, question_batch)
+        if not isinstance(plan.pairs, Complete):
+            return super()._sum(x_j, x_i, question, plan)
+        several = plan.node is not None or plan.pairs.question_batch is not None
+        self._check_processes(x_i, plan.row, several)
         names = [name for name, _ in self.g.named_parameters()]
         asked = [] if question is None else [question]
         x, *copies = _ReduceGradients.apply(
-            self.group, x, *asked, *self.g.parameters()
+            self.group, x_i, *asked, *self.g.parameters()
         )
         question = copies.pop(0) if asked else None
         out: Tensor = functional_call(
             _Share(self),
             {f"g.{name}": p for name, p in zip(names, copies, strict=True)},
-            (x, question, row),
+            (x, question, plan.row),
         )
         out = _Reduce.apply(self.group, out)
-        if self.aggr != "mean":
-            return out
-        return out / max(x.size(0) - int(not self.self_pairs), 1)
+        return self._mean(out, Complete(None, self.self_pairs), x)
 
     def _check_processes(
-        self, x: Tensor, batch: Tensor | None, question_batch: Tensor | None
+        self, x: Tensor, batch: Tensor | None, several: bool
     ) -> None:
         if not dist.is_available() or not dist.is_initialized():
             raise RuntimeError(
@@ -93,12 +89,12 @@ class ShardedRNConv(RNConv):
                 "torch.distributed.init_process_group first, in each of the "
                 "processes (torchrun starts them)"
             )
-        if question_batch is not None:
+        if several:
             raise ValueError(
                 "`question_batch` is given: ShardedRNConv takes one question, "
                 "about one graph"
             )
-        if not checks_enabled():
+        if not checks_enabled(x):
             return
         if batch is not None and batch.numel() and batch[0] != batch[-1]:
             raise ValueError(
@@ -132,15 +128,8 @@ class _Share(nn.Module):
         rank, ranks = dist.get_rank(self.group), dist.get_world_size(self.group)
         first, count = share_of(x.size(0), rank, ranks)
         terms = self.g.terms(x, x, question, None, row)
-        return share_sum(
-            self.g,
-            terms,
-            first,
-            count,
-            self.self_pairs,
-            self.backend,
-            self.keep_bytes,
-        )
+        pairs = Complete(None, self.self_pairs, share=(first, count))
+        return pair_sum(self.g, terms, pairs, self.backend, self.keep_bytes)
 
 
 def share_of(rows: int, rank: int, ranks: int) -> tuple[int, int]:

@@ -23,12 +23,34 @@ class Edges(NamedTuple):
         weight: Weight of each edge ``[E]``, or ``None``.
         ptr: Where the edges stand in order of their receivers, the first
             edge of each receiver ``[N + 1]``; else ``None``.
+        attr: Features of each edge ``[E, D]``, or ``None``.
     """
 
     sender: Tensor
     receiver: Tensor
-    weight: Tensor | None
-    ptr: Tensor | None
+    weight: Tensor | None = None
+    ptr: Tensor | None = None
+    attr: Tensor | None = None
+
+    def num_pairs(self, like: Tensor) -> Tensor:
+        """Sum of the weights of each row's edges, ``[R, 1]``.
+
+        Args:
+            like: A tensor of the rows, ``[R, ...]``.
+        """
+        if self.weight is None:
+            ones = torch.bincount(self.receiver, minlength=like.size(0))
+            return ones.unsqueeze(1)
+        zeros = self.weight.new_zeros(like.size(0))
+        return zeros.index_add(0, self.receiver, self.weight).unsqueeze(1)
+
+
+def edges_or_none(edge_index: Any, x: Any) -> Any:
+    """In a traced model: no edges where PyG hands over ``None`` for them."""
+    if edge_index is not None:
+        return edge_index
+    device = (x[0] if isinstance(x, tuple) else x).device
+    return torch.zeros(2, 0, dtype=torch.long, device=device)
 
 
 def read_edges(
@@ -101,7 +123,7 @@ def read_edges(
                 f"`edge_weight` has shape {list(weight.shape)}, expected "
                 f"[{edges.sender.numel()}], a weight for each edge"
             )
-        if checks_enabled() and bool(torch.isnan(weight).any()):
+        if checks_enabled(weight) and bool(torch.isnan(weight).any()):
             raise ValueError("`edge_weight` contains NaN, expected numbers")
     return edges
 
@@ -131,7 +153,7 @@ def _read_list(edge_index: Any, sizes: tuple[int, int], flow: str) -> Edges:
     edge_index = edge_index.long()
     i, j = (1, 0) if flow == "source_to_target" else (0, 1)
     if not isinstance(edge_index, EdgeIndex):
-        return Edges(edge_index[j], edge_index[i], None, None)
+        return Edges(edge_index[j], edge_index[i])
 
     known = edge_index.sparse_size()
     for stated, size in zip((known[j], known[i]), sizes, strict=True):
@@ -186,7 +208,7 @@ def _expand(ptr: Tensor) -> Tensor:
 
 
 def _check_range(verb: str, index: Tensor, size: int) -> None:
-    if not checks_enabled() or index.numel() == 0:
+    if not checks_enabled(index) or index.numel() == 0:
         return
     low, high = int(index.min()), int(index.max())
     if low < 0 or high >= size:
@@ -198,7 +220,7 @@ def _check_range(verb: str, index: Tensor, size: int) -> None:
 
 def repeat_edges(
     edges: Edges, batch: Tensor, question_batch: Tensor, row_question: Tensor
-) -> tuple[Edges, Tensor]:
+) -> Edges:
     """Copy each graph's edges for each of its questions.
 
     Args:
@@ -208,8 +230,7 @@ def repeat_edges(
         row_question: Question of each row, as ``question_rows`` gives it.
 
     Returns:
-        The edges, whose receivers are now rows, and the index of the edge
-        that each is a copy of.
+        The edges, whose receivers are now rows.
     """
     # In order of their graphs, edges are rows of questions as nodes are.
     edge_graph, order = torch.sort(batch[edges.receiver], stable=True)
@@ -218,6 +239,10 @@ def repeat_edges(
     questions = torch.arange(question_batch.numel(), device=batch.device)
     first_row = torch.searchsorted(row_question, questions)
     first_node = torch.searchsorted(batch, question_batch)
-    receiver = edges.receiver[copy] + (first_row - first_node)[question]
-    weight = None if edges.weight is None else edges.weight[copy]
-    return Edges(edges.sender[copy], receiver, weight, None), copy
+    return Edges(
+        edges.sender[copy],
+        edges.receiver[copy] + (first_row - first_node)[question],
+        None if edges.weight is None else edges.weight[copy],
+        None,
+        None if edges.attr is None else edges.attr[copy],
+    )

@@ -192,7 +192,7 @@ class OverEdges(nn.Module):
         """The pairs that the model itself would sum, and their weights."""
         if self.model.pairs is not None:
             x, _ = self._encode(x, question, batch)
-            chosen: PairSelection = self.model.pairs(x, pos, question, batch)
+            chosen: PairSelection = self.model.pairs(x, question, batch, pos)
             return chosen
         self_pairs = self.model.conv.self_pairs
         return PairSelection(

@@ -51,7 +51,7 @@ def to_networkx(
 
     .. code-block:: python
 
-        graph = to_networkx(x, *KNNPairs(k=3)(x, pos), pos=pos)
+        graph = to_networkx(x, *KNNPairs(k=3)(x, pos=pos), pos=pos)
         networkx.density(graph)
     """
     import networkx as nx

@@ -1,14 +1,41 @@
 """g, the function of a pair, with its first layer split into node terms."""
 
+import inspect
+import warnings
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
 from torch_geometric.nn.inits import reset
 
 from rn_graph.checks import check_channels
+
+#: What a module in an MLP's place is told, too.
+_WIDTHS = {
+    "receiver_channels",
+    "sender_channels",
+    "out_channels",
+    "question_channels",
+    "edge_channels",
+}
+
+
+#: Types of weights that are what they seem; others compute themselves.
+_WEIGHTS = (nn.Parameter, Tensor, FakeTensor)
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether somebody listens to a module's calls."""
+    state = vars(module)
+    return bool(
+        state["_forward_pre_hooks"]
+        or state["_forward_hooks"]
+        or state["_backward_pre_hooks"]
+        or state["_backward_hooks"]
+    )
 
 
 class PairTerms(NamedTuple):
@@ -35,10 +62,10 @@ class PairMLP(nn.Module):
 
     The first layer is stored as one weight and applied as
     :math:`W_i o_i + W_j o_j + W_e e_{ij} + W_q q`, so that the products with
-    the (few) nodes are not repeated for the (many) pairs (its module is not
-    called, and hooks on it are not run). The question can
+    the (few) nodes are not repeated for the (many) pairs. The question can
     enter at a later layer instead: the input of layer ``question_layer`` is
-    then :math:`[h_{l-1} ; q]`.
+    then :math:`[h_{l-1} ; q]`. Layers that are more than their weight
+    (wrapped, pruned, parametrized, listened to) are called on rows of pairs.
 
     Args:
         receiver_channels: Width of :math:`o_i`; ``-1``: taken from the first
@@ -57,6 +84,9 @@ class PairMLP(nn.Module):
             (default: ``0.0``)
         plain_last: Whether the last layer is without norm and ReLU.
             (default: ``False``, as in the paper)
+        symmetric: Whether :math:`W_i = W_j`, so that :math:`g_{ij} = g_{ji}`
+            where edges do not differ; the first weight then has the columns
+            of :math:`o_i` once. (default: ``False``)
 
     Source: `"A simple neural network module for relational reasoning"
     <https://arxiv.org/abs/1706.01427>`_, section 2 and supplement.
@@ -75,10 +105,18 @@ class PairMLP(nn.Module):
         norm: str | None = None,
         dropout: float = 0.0,
         plain_last: bool = False,
+        symmetric: bool = False,
     ) -> None:
         super().__init__()
-        check_channels("num_layers", num_layers)
+        for width in (receiver_channels, sender_channels):
+            check_channels("in_channels", width, least=0, lazy=True)
+        check_channels("out_channels", out_channels)
         check_channels("hidden_channels", hidden_channels)
+        check_channels("num_layers", num_layers)
+        if question_channels is not None:
+            check_channels("question_channels", question_channels)
+        if edge_channels is not None:
+            check_channels("edge_channels", edge_channels)
         check_channels("question_layer", question_layer, least=0)
         if question_layer >= num_layers:
             raise ValueError(
@@ -93,6 +131,22 @@ class PairMLP(nn.Module):
             )
         if not 0.0 <= dropout < 1.0:
             raise ValueError(f"`dropout` is {dropout}, expected in [0, 1)")
+        if symmetric and receiver_channels != sender_channels:
+            raise ValueError(
+                f"`symmetric` is True, but senders have {sender_channels} "
+                f"channels and receivers {receiver_channels}, expected as many"
+            )
+        if (
+            plain_last
+            and question_channels
+            and question_layer == num_layers - 1
+        ):
+            warnings.warn(
+                f"`question_layer` is {question_layer}, g's last layer, which "
+                f"is plain: the question is only added to each sum, whatever "
+                f"the objects are; expected an earlier layer",
+                stacklevel=3,
+            )
         self.receiver_channels = receiver_channels
         self.sender_channels = sender_channels
         self.out_channels = out_channels
@@ -101,12 +155,14 @@ class PairMLP(nn.Module):
         self.question_layer = question_layer
         self.dropout = dropout
         self.plain_last = plain_last
+        self.symmetric = symmetric
+        #: Width of the widest layer.
+        self.widest = max(hidden_channels * (num_layers > 1), out_channels)
 
         widths = [hidden_channels] * (num_layers - 1) + [out_channels]
-        inputs = [-1, *widths[:-1]]
-        if min(receiver_channels, sender_channels) >= 0:
-            inputs[0] = receiver_channels + sender_channels + self.edge_channels
-        if inputs[question_layer] >= 0:
+        known = min(receiver_channels, sender_channels) >= 0
+        inputs = [sum(self._pair_widths()) if known else -1, *widths[:-1]]
+        if question_layer:
             inputs[question_layer] += self.question_channels
         self.lins: Any = nn.ModuleList(
             Linear(i, o) for i, o in zip(inputs, widths, strict=True)
@@ -116,48 +172,92 @@ class PairMLP(nn.Module):
             nn.LayerNorm(width) for width in (normed if norm else [])
         )
 
+    def _pair_widths(self) -> list[int]:
+        """Columns of the first weight: of o_i, o_j, e_ij and q."""
+        return [
+            self.receiver_channels,
+            0 if self.symmetric else self.sender_channels,
+            self.edge_channels,
+            0 if self.question_layer else self.question_channels,
+        ]
+
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
         for module in (*self.lins, *self.norms):
-            module.reset_parameters()
+            reset(module)
+
+    def is_bare(self, layer: int) -> bool:
+        """Whether a call of a layer is its weight's product, and no more.
+
+        A wrapped, pruned, parametrized or replaced layer has to be called.
+        """
+        lin = self.lins[layer]
+        state = vars(lin)
+        parameters = state["_parameters"]
+        return (
+            type(lin) in (Linear, nn.Linear)
+            and type(parameters.get("weight")) in _WEIGHTS
+            and parameters["bias"] is not None
+            and "forward" not in state
+            and not has_hooks(lin)
+        )
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the first layer is applied to nodes, not to pairs."""
+        return self.is_bare(0)
 
     @property
     def is_plain(self) -> bool:
-        """Whether g is nothing but products, biases and ReLUs just now."""
-        return len(self.norms) == 0 and not (self.dropout and self.training)
+        """Whether g is nothing but products, biases and ReLUs just now.
+
+        A plain last layer is left to :meth:`finish`.
+        """
+        layers = len(self.lins)
+        return (
+            not (self.dropout and self.training)
+            and not (self.plain_last and layers == 1)
+            and all(map(self.is_bare, range(layers)))
+            and len(self.norms) == 0
+        )
+
+    @property
+    def is_summed_first(self) -> bool:
+        """Whether the last layer is linear, and may wait for the sum."""
+        last = len(self.lins) - 1
+        return self.plain_last and last > 0 and self.is_bare(last)
+
+    @property
+    def has_late_question(self) -> bool:
+        """Whether layers that pairs need have no question, and one has."""
+        needed = len(self.lins) - int(self.is_summed_first)
+        return 0 < self.question_layer < needed
 
     def materialize(self, receiver_channels: int, sender_channels: int) -> None:
         """Set widths left open (``-1``) and draw the first layer's weight."""
-        first = self.lins[0]
-        is_open = is_uninitialized_parameter(first.weight)
-        known = min(self.receiver_channels, self.sender_channels) >= 0
-        if known and not is_open:
+        if min(self.receiver_channels, self.sender_channels) >= 0:
             return
-        width = receiver_channels + sender_channels + self.edge_channels
-        if self.question_layer == 0:
-            width += self.question_channels
-        if is_open:
+        if self.symmetric and receiver_channels != sender_channels:
+            raise ValueError(
+                f"`x` has {sender_channels} and {receiver_channels} channels, "
+                f"expected as many: g is symmetric"
+            )
+        self.receiver_channels = receiver_channels
+        self.sender_channels = sender_channels
+        first, width = self.lins[0], sum(self._pair_widths())
+        if is_uninitialized_parameter(first.weight):
             first.initialize_parameters(first, (torch.empty(0, width),))
         elif first.weight.size(1) != width:  # from a state that was loaded
+            self.receiver_channels = self.sender_channels = -1
             raise ValueError(
                 f"`x` has {sender_channels} and {receiver_channels} channels, "
                 f"{width} of a pair in all, expected {first.weight.size(1)}"
             )
-        self.receiver_channels = receiver_channels
-        self.sender_channels = sender_channels
 
     def _first_weights(self) -> tuple[Tensor, ...]:
-        # Columns of [o_i ; o_j ; e_ij ; q].
-        first = self.question_channels if self.question_layer == 0 else 0
-        return self.lins[0].weight.split(
-            [
-                self.receiver_channels,
-                self.sender_channels,
-                self.edge_channels,
-                first,
-            ],
-            dim=1,
-        )
+        weight, widths = self.lins[0].weight, self._pair_widths()
+        w_i, w_j, *rest = weight.split_with_sizes(widths, dim=1)
+        return (w_i, w_i if self.symmetric else w_j, *rest)
 
     def terms(
         self,
@@ -165,48 +265,65 @@ class PairMLP(nn.Module):
         x_j: Tensor,
         question: Tensor | None = None,
         node: Tensor | None = None,
-        row_question: Tensor | None = None,
+        row: Tensor | None = None,
     ) -> PairTerms:
-        """Compute the node terms.
+        """Compute the node terms; of layers that are called, their inputs.
 
         Args:
             x_i: Receivers, ``[N, receiver_channels]``.
             x_j: Senders, ``[M, sender_channels]``.
             question: ``[Q, question_channels]``.
             node: Receiver of each row ``[R]``; ``None``: one row each.
-            row_question: Question of each row ``[R]``.
+            row: Question of each row ``[R]``.
         """
-        w_i, w_j, _, w_q = self._first_weights()
-        receiver = F.linear(x_i, w_i, self.lins[0].bias)
-        sender = F.linear(x_j, w_j)
+        receiver, sender = x_i, x_j
+        is_split = self.is_split
+        if is_split:
+            w_i, w_j, *_ = self._first_weights()
+            receiver = F.linear(x_i, w_i, self.lins[0].bias)
+            sender = F.linear(x_j, w_j)
         if node is not None:
             receiver = receiver[node]
         if question is None:
             return PairTerms(receiver, sender, None)
-        if self.question_layer > 0:
-            w_q = self.lins[self.question_layer].weight[
-                :, -self.question_channels :
-            ]
-        term = _per_row(F.linear(question, w_q), receiver, row_question)
-        if self.question_layer == 0:
-            return PairTerms(receiver + term, sender, None)
-        return PairTerms(receiver, sender, term)
+        if self.is_bare(self.question_layer):
+            # The question's columns are the last.
+            weight = self.lins[self.question_layer].weight
+            question = F.linear(question, weight[:, -question.size(1) :])
+        late = _per_row(question, receiver, row)
+        if self.question_layer == 0 and is_split:
+            return PairTerms(receiver + late, sender, None)
+        return PairTerms(receiver, sender, late)
 
     def edge_term(self, edge_attr: Tensor) -> Tensor:
         """The term of edge features ``[E, edge_channels]``, ``[E, hidden]``."""
+        if not self.is_split:
+            return edge_attr
         return F.linear(edge_attr, self._first_weights()[2])
 
-    def later_weights(self) -> list[Tensor]:
-        """Weights of layers 2 and on, without the question's columns."""
-        weights = [lin.weight for lin in list(self.lins)[1:]]
-        if self.question_channels and self.question_layer > 0:
+    def later(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights, without the question's columns, and biases from layer 1 on.
+
+        Of a plain g, and without a plain last layer.
+        """
+        lins = [lin._parameters for lin in self.lins._modules.values()][1:]
+        lins = lins[:-1] if self.plain_last else lins
+        weights = [lin["weight"] for lin in lins]
+        if self.question_channels and 0 < self.question_layer <= len(lins):
             at = self.question_layer - 1
             weights[at] = weights[at][:, : -self.question_channels]
-        return weights
+        return weights, [lin["bias"] for lin in lins]
 
-    def later_biases(self) -> list[Tensor]:
-        """Biases of layers 2 and on."""
-        return [lin.bias for lin in list(self.lins)[1:]]
+    def _call(self, layer: int, h: Tensor, late: Tensor | None) -> Tensor:
+        """One of the layers but the first, before its norm and ReLU."""
+        lin = self.lins[layer]
+        if late is not None and layer == self.question_layer:
+            if self.is_bare(layer):
+                weight = lin.weight[:, : -self.question_channels]
+                return F.linear(h, weight, lin.bias) + late
+            h = torch.cat([h, late], dim=-1)
+        out: Tensor = lin(h)
+        return out
 
     def _activate(self, h: Tensor, layer: int) -> Tensor:
         last = layer == len(self.lins) - 1
@@ -223,96 +340,106 @@ class PairMLP(nn.Module):
         sender: Tensor,
         edge_term: Tensor | None = None,
         late: Tensor | None = None,
+        finish: bool = True,
     ) -> Tensor:
-        """Run g from its first layer's terms, one row a pair.
+        """Run g from what :meth:`terms` gives, one row a pair.
 
         Args:
             receiver: The receivers' terms, ``[P, hidden]``.
             sender: The senders' terms, ``[P, hidden]``.
             edge_term: The edges' terms, ``[P, hidden]``.
             late: The question's terms at a later layer, ``[P, width]``.
+            finish: Whether to run a plain last layer, too.
 
         Returns:
             g of each pair, ``[P, out_channels]``.
         """
-        h = receiver + sender
-        h = self._activate(h if edge_term is None else h + edge_term, 0)
-        for layer, lin in enumerate(list(self.lins)[1:], start=1):
-            if late is not None and layer == self.question_layer:
-                weight = lin.weight[:, : -self.question_channels]
-                h = F.linear(h, weight, lin.bias) + late
-            else:
-                h = lin(h)
-            h = self._activate(h, layer)
+        if self.is_split:
+            h = receiver + sender
+            h = h if edge_term is None else h + edge_term
+        else:
+            pair = [receiver, sender]
+            pair = [receiver + sender] if self.symmetric else pair
+            asked = None if self.question_layer else late
+            rest = [part for part in (edge_term, asked) if part is not None]
+            h = self.lins[0](torch.cat([*pair, *rest], dim=-1))
+        h = self._activate(h, 0)
+        stop = len(self.lins) - int(self.is_summed_first and not finish)
+        for layer in range(1, stop):
+            h = self._activate(self._call(layer, h, late), layer)
         return h
+
+    def finish(
+        self, h: Tensor, count: Tensor | float, late: Tensor | None
+    ) -> Tensor:
+        r"""Apply the plain last layer to a sum.
+
+        .. math::
+            \sum_j w_j (W h_j + b) = W \sum_j w_j h_j + b \sum_j w_j
+
+        Args:
+            h: Sums of what comes before it, ``[R, hidden]``.
+            count: Sums of the weights, ``[R, 1]``, or one number for all.
+            late: The question's terms, if they enter at it, ``[R, width]``.
+        """
+        layer = len(self.lins) - 1
+        weight, shift = self.lins[layer].weight, self.lins[layer].bias
+        if late is not None and layer == self.question_layer:
+            weight = weight[:, : -self.question_channels]
+            shift = shift + late
+        weight, shift = weight.to(h.dtype), shift.to(h.dtype)
+        if h.is_meta or not torch.is_autocast_enabled(h.device.type):
+            return F.linear(h, weight) + count * shift
+        with torch.autocast(h.device.type, enabled=False):  # sums stay wide
+            return F.linear(h, weight) + count * shift
 
     def extra_repr(self) -> str:
         """Name what the layers do not show."""
         return f"question_layer={self.question_layer}, dropout={self.dropout}"
 
 
-class PairModule(nn.Module):
+class PairModule(PairMLP):
     """Any module in g's place, called with the parts of a pair joined.
 
     Args:
         module: Maps ``[x_i ; x_j ; e_ij ; q]``, ``[P, sum of widths]``, to
             ``[P, out_channels]``, each row on its own.
-        out_channels: Width of its output.
+        **options: As of a :class:`PairMLP`: the widths of its input and
+            output; what else there is has to be left as it is there.
     """
 
-    is_plain = False
-
-    def __init__(self, module: nn.Module, out_channels: int) -> None:
-        super().__init__()
+    def __init__(self, module: nn.Module, **options: Any) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(
                 f"`g` is {module!r}, expected a torch.nn.Module (or None, "
                 f"for an MLP)"
             )
-        self.nn = module
-        self.out_channels = out_channels
+        usual = inspect.signature(PairMLP).parameters
+        for name in options.keys() - _WIDTHS:
+            if options[name] != usual[name].default:
+                raise ValueError(
+                    f"`{name}` is {options[name]!r}, but `g` is given, which "
+                    f"has layers of its own: expected one of the two"
+                )
+        super().__init__(**options)
+        self.lins = nn.ModuleList([module])
+        self.plain_last = True
 
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
-        reset(self.nn)
+    def is_bare(self, layer: int) -> bool:
+        """Never: a module is called."""
+        return False
 
     def materialize(self, receiver_channels: int, sender_channels: int) -> None:
         """Do nothing: a module knows its own widths."""
 
-    def terms(
-        self,
-        x_i: Tensor,
-        x_j: Tensor,
-        question: Tensor | None = None,
-        node: Tensor | None = None,
-        row_question: Tensor | None = None,
-    ) -> PairTerms:
-        """The rows as they are; arguments as in :meth:`PairMLP.terms`."""
-        receiver = x_i if node is None else x_i[node]
-        late = None
-        if question is not None:
-            late = _per_row(question, receiver, row_question)
-        return PairTerms(receiver, x_j, late)
-
-    def edge_term(self, edge_attr: Tensor) -> Tensor:
-        """Edge features as they are."""
-        return edge_attr
-
-    def forward(
-        self,
-        receiver: Tensor,
-        sender: Tensor,
-        edge_term: Tensor | None = None,
-        late: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, receiver: Tensor, *rest: Any, **terms: Any) -> Tensor:
         """Join the parts and run the module, ``[P, out_channels]``."""
-        parts = [receiver, sender, edge_term, late]
-        inputs = torch.cat([p for p in parts if p is not None], dim=-1)
-        out: Tensor = self.nn(inputs)
-        if out.shape != (inputs.size(0), self.out_channels):
+        out = super().forward(receiver, *rest, **terms)
+        expected = receiver.size(0), self.out_channels
+        if out.shape != expected:
             raise ValueError(
-                f"`g` maps {list(inputs.shape)} to {list(out.shape)}, "
-                f"expected [{inputs.size(0)}, {self.out_channels}]"
+                f"`g` maps {len(receiver)} pairs to {list(out.shape)}, "
+                f"expected {list(expected)}"
             )
         return out
 

@@ -58,11 +58,13 @@ def main(
 
     Args:
         shapes: clevr, grid25, grid64, questions, n8, n16, ... n4096, or main
-            (the first four and n1024), sweep (n8 to n4096), all; n8192 and
+            (the first four and n1024), sweep (n8 to n4096), plain (g's last
+            layer without ReLU, and 3 layers: grid25_plain, n64_plain,
+            n256_plain, n1024_plain, n256_3, n256_plain3), all; n8192 and
             n16384 too, for a GPU.
         contenders: Names, as in the CSV files, or all. What is compared must
             be timed in the same rounds.
-        modes: forward, training.
+        modes: What is timed: forward, training; none: none.
         precisions: fp32, bf16 (by autocast).
         memory: Cases whose peak memory is measured, each contender in a fresh
             process, such as training-fp32,forward-bf16; none: none.
@@ -96,7 +98,7 @@ def main(
                 for mode in _known("modes", modes, MODES)
                 for precision in _known("precisions", precisions, PRECISIONS)
             ],
-            [] if memory == "none" else _cases(memory),
+            _cases(memory),
             repeats=_positive("repeats", repeats),
             seconds=seconds,
             limits=Limits(memory_gib, step_seconds),
@@ -115,7 +117,7 @@ def _split(text: str) -> list[str]:
 
 
 def _known(name: str, text: str, known: tuple[str, ...]) -> list[str]:
-    parts = _split(text)
+    parts = [] if text == "none" else _split(text)
     for part in parts:
         if part not in known:
             raise ValueError(

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from benchmarks.pair_sum.contenders import CONTENDERS
 from benchmarks.pair_sum.contenders.base import MODES, PRECISIONS
-from benchmarks.pair_sum.shapes import SHAPES
+from benchmarks.pair_sum.shapes import GROWTH, SHAPES
 from benchmarks.pair_sum.targets import FOUR, Results
 
 #: Line and colour of a contender: ours warm, peers cool, for scale grey.
@@ -20,11 +20,13 @@ STYLES: dict[str, dict[str, Any]] = {
     "rnconv": {"color": "#d62728", "lw": 2.6, "marker": "o"},
     "rnconv_keep": {"color": "#ff7f7f", "lw": 1.8, "marker": "o"},
     "rnconv_late": {"color": "#e377c2", "lw": 1.8, "marker": "P"},
+    "rnconv_symmetric": {"color": "#8c564b", "lw": 1.8, "marker": "d"},
     "rnconv_knn": {"color": "#ff9f40", "lw": 1.8, "marker": "v"},
     "rnconv_attention": {"color": "#b8860b", "lw": 1.8, "marker": "^"},
     "pyg_plain": {"color": "#1f77b4", "lw": 1.6, "marker": "s"},
     "pyg_compiled": {"color": "#17becf", "lw": 1.6, "marker": "D"},
     "padded": {"color": "#9467bd", "lw": 1.6, "marker": "X"},
+    "dense_split": {"color": "#9acd32", "lw": 1.6, "marker": "x"},
     "edge_conv": {"color": "#2ca02c", "lw": 1.6, "marker": "<"},
     "jraph": {"color": "#0b3d91", "lw": 1.6, "marker": ">"},
     "graph_nets": {"color": "#006d5b", "lw": 1.6, "marker": "*"},
@@ -59,7 +61,7 @@ def write_charts(results: Results, folder: Path) -> list[Path]:
     Returns:
         Paths of the PNG files.
     """
-    sweep = [s for s in results.shapes if s.startswith("n")]
+    sweep = [s for s in results.shapes if s in GROWTH]
     figures: dict[str, Figure] = {}
     if len(sweep) > 1:
         if any(key[0] in sweep for key in results.times):

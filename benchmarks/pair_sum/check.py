@@ -8,8 +8,8 @@ from torch import Tensor
 
 from benchmarks.pair_sum.contenders import CONTENDERS
 from benchmarks.pair_sum.contenders.base import Case, Contender
-from benchmarks.pair_sum.shapes import Inputs, Shape, make_inputs
-from benchmarks.pair_sum.weights import draw_weights
+from benchmarks.pair_sum.shapes import Inputs, make_inputs
+from benchmarks.pair_sum.weights import Weights, draw_weights
 
 TRAINING = Case("training", "fp32")
 #: Largest difference of outputs, as a share of the largest number, in float32.
@@ -21,11 +21,6 @@ GRADIENT_TOLERANCE = 2e-2
 
 class WrongResultError(AssertionError):
     """A contender computes something else than it says."""
-
-
-def check_shape(shape: Shape) -> Shape:
-    """A small ragged batch for the same g."""
-    return shape.like(3, 5, 8)
 
 
 def deviation(found: Tensor, expected: Tensor) -> float:
@@ -46,9 +41,8 @@ def norm_deviation(found: Tensor, expected: Tensor) -> float:
     return float("inf") if share != share else share
 
 
-def expected_results(inputs: Inputs, seed: int) -> dict[str, Tensor]:
+def expected_results(inputs: Inputs, g: Weights) -> dict[str, Tensor]:
     """Sums and gradients by the formula, every pair a row, in float64."""
-    weights = draw_weights(inputs.shape, seed)
     flat = inputs.one_graph_a_question()
     x = flat.x.detach().cpu().double().requires_grad_()
     question = flat.question
@@ -63,8 +57,12 @@ def expected_results(inputs: Inputs, seed: int) -> dict[str, Tensor]:
         if question is not None:
             parts.append(question[graph].expand(n * n, -1))
         h = torch.cat(parts, dim=1)
-        for weight, bias in zip(weights.weights, weights.biases, strict=True):
-            h = (h @ weight.double().T + bias.double()).relu()
+        last = len(g.weights) - 1
+        for k, (weight, bias) in enumerate(
+            zip(g.weights, g.biases, strict=True)
+        ):
+            h = h @ weight.double().T + bias.double()
+            h = h if k == last and g.plain_last else h.relu()
         sums.append(h.sum(0))
     out = torch.stack(sums)
     out.sum().backward()
@@ -79,7 +77,7 @@ def expected_results(inputs: Inputs, seed: int) -> dict[str, Tensor]:
 
 
 def check(contender: Contender) -> None:
-    """Compare a contender with the formula on a small ragged batch.
+    """Compare a contender with the formula on small batches.
 
     Those of another function (sparse pairs, late question) are compared with
     RNConv's own reference path instead; layers for scale are only run.
@@ -87,16 +85,20 @@ def check(contender: Contender) -> None:
     Raises:
         WrongResultError: If it deviates.
     """
-    seed = contender.settings.seed
-    inputs = make_inputs(
-        check_shape(contender.shape), seed, contender.settings.device
-    )
+    settings = contender.settings
+    for sizes in contender.check_sizes:
+        shape = contender.shape.like(*sizes)
+        _check(contender, make_inputs(shape, settings.seed, settings.device))
+
+
+def _check(contender: Contender, inputs: Inputs) -> None:
     contender.prepare(inputs)
     with _without_noise(contender):
         contender.run(TRAINING)
     found = {"out": contender.output(), **contender.gradients()}
-    if contender.kind in ("ours", "peer"):
-        expected = expected_results(inputs, seed)
+    if contender.kind in ("ours", "peer") or contender.tied:
+        g = draw_weights(inputs.shape, contender.settings.seed)
+        expected = expected_results(inputs, g.tied() if contender.tied else g)
     elif contender.kind in ("variant", "sparse"):
         expected = _by_reference(contender, inputs)
     else:

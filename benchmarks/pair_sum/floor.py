@@ -5,7 +5,8 @@ product of the forward pass, that for the input's gradient and that for the
 weight's. Each is timed at its fastest kernel and block size, on buffers that
 stay in the cache, with nothing between them: no bias, no ReLU, no sum, no
 first layer. Where activations are computed twice, the forward product counts
-twice.
+twice. A plain last layer has no product of pairs: what is counted is what the
+function needs at least, though others compute that product for each pair.
 """
 
 import time

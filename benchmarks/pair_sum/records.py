@@ -19,7 +19,8 @@ class TimeRow:
         shape: Name of the shape.
         mode: ``"forward"`` or ``"training"``.
         precision: ``"fp32"`` or ``"bf16"``.
-        contender: Its name; ``"floor"`` for the floor.
+        contender: Its name; ``"floor"`` for the floor, the products that the
+            function needs at least, see :mod:`benchmarks.pair_sum.floor`.
         rounds: How often it was timed.
         seconds: Median.
         fastest: Smallest.

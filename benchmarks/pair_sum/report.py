@@ -14,7 +14,7 @@ from benchmarks.pair_sum.records import (
     read_config,
     read_rows,
 )
-from benchmarks.pair_sum.shapes import SHAPES
+from benchmarks.pair_sum.shapes import GROWTH, SHAPES
 from benchmarks.pair_sum.targets import FOUR, Results, find_targets
 from experiments.report import insert
 
@@ -42,7 +42,7 @@ def write_report(folder: Path, readme: Path | None = None) -> None:
         )
     results = Results(times, memory)
     charts = write_charts(results, folder)
-    sweep = [name for name in results.shapes if name.startswith("n")]
+    sweep = [name for name in results.shapes if name in GROWTH]
     if len(sweep) < 2:
         sweep = []
     alone = [s for s in results.shapes if s not in sweep or s == "n1024"]
@@ -113,11 +113,13 @@ def _about(runs: list[dict[str, Any]]) -> str:
         f"{where}, threads: {machine['threads']}; {packages}; commit "
         f"{', '.join(commits)}. Milliseconds are medians of interleaved "
         f"rounds. In brackets: multiples of the floor, the time of the hidden "
-        f"layers' matrix products alone, each computed once. MB: peak memory "
-        f"of a training step in fp32 beyond parameters and inputs. * the "
-        f"fastest implementation of the same function by others. A layer of "
-        f"another kind, fewer pairs or a late question are other functions: "
-        f"no multiple is given."
+        f"layers' matrix products alone, each computed once; a plain last "
+        f"layer's is not among them, for the sum can come before it, though "
+        f"others compute it for each pair. MB: peak memory of a training step "
+        f"in fp32 beyond parameters and inputs. * the fastest implementation "
+        f"of the same function by others. A layer of another kind, fewer "
+        f"pairs, a late question or a symmetric g are other functions: no "
+        f"multiple is given."
     )
 
 

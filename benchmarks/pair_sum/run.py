@@ -76,7 +76,8 @@ class Run:
         self.plan = plan
         self.settings = settings
         self.folder = folder
-        self.floors: dict[tuple[int, str], Floor] = {}
+        # By width, products of a pair and precision.
+        self.floors: dict[tuple[int, int, str], Floor] = {}
         self.reasons: dict[str, str] = {}  # of those that do not start at all
         self.peers: dict[str, str] = {}  # versions of other frameworks
         self.bar: tqdm = tqdm(disable=True)
@@ -150,15 +151,10 @@ class Run:
         self.bar.set_postfix_str(text)
 
     def _floor(self, shape: Shape, case: Case) -> Floor:
-        key = shape.width, case.precision
+        key = shape.width, shape.hidden_products, case.precision
         if key not in self.floors:
             self._note("floor: trying kernels and block sizes")
-            self.floors[key] = Floor(
-                shape.width,
-                shape.hidden_products,
-                case.precision,
-                self.settings.device,
-            )
+            self.floors[key] = Floor(*key, self.settings.device)
             self._write_config()
         return self.floors[key]
 
@@ -258,11 +254,11 @@ class Run:
             "seconds": plan.seconds,
             "limits": dataclasses.asdict(plan.limits),
             "floor": {
-                f"{width} {precision}": {
+                f"{width} {precision}, {products} products": {
                     part: choice._asdict()
                     for part, choice in floor.choices.items()
                 }
-                for (width, precision), floor in self.floors.items()
+                for (width, products, precision), floor in self.floors.items()
             },
         }
         self.config["runs"] = [

@@ -33,6 +33,7 @@ class Shape:
         question_channels: Channels of a question; 0: no question.
         questions: Questions asked about each graph.
         num_layers: Layers of g.
+        plain_last: Whether g's last layer is without ReLU.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Shape:
     question_channels: int = 0
     questions: int = 1
     num_layers: int = 4
+    plain_last: bool = False
 
     @property
     def pairs(self) -> int:
@@ -61,8 +63,12 @@ class Shape:
 
     @property
     def hidden_products(self) -> int:
-        """Products of g after the first layer."""
-        return self.num_layers - 1
+        """Products that each pair needs at least, after the first layer.
+
+        A plain last layer needs none: the sum of its outputs is its product
+        with the sum of its inputs, one a node.
+        """
+        return self.num_layers - 1 - self.plain_last
 
     @property
     def hidden_flops(self) -> int:
@@ -76,6 +82,11 @@ class Shape:
 
 def _one_graph(size: int) -> Shape:
     return Shape(f"n{size}", f"1 × {size:,} objects, g 4×256", (size,))
+
+
+def _plain(shape: Shape, name: str) -> Shape:
+    title = f"{shape.title}, last layer plain"
+    return replace(shape, name=name, title=title, plain_last=True)
 
 
 _MAIN = (
@@ -99,18 +110,27 @@ _MAIN = (
         questions=10,
     ),
 )
-#: Numbers of objects of the one graph whose growth the charts show.
-SWEEP_SIZES = tuple(2**k for k in range(3, 13))
-#: By name; the last ones only on request, for a GPU.
-SHAPES = {s.name: s for s in _MAIN} | {
-    f"n{n}": _one_graph(n) for n in (*SWEEP_SIZES, 8192, 16384)
-}
-SWEEP = tuple(f"n{n}" for n in SWEEP_SIZES)
+_THREE_LAYERS = Shape(
+    "n256_3", "1 × 256 objects, g 3×256", (256,), num_layers=3
+)
+#: Other forms of g; each plain one stands beside its like with a ReLU.
+_PLAIN = (
+    _plain(_MAIN[1], "grid25_plain"),
+    *(_plain(_one_graph(n), f"n{n}_plain") for n in (64, 256, 1024)),
+    _THREE_LAYERS,
+    _plain(_THREE_LAYERS, "n256_plain3"),
+)
+#: One graph that grows, as the charts show it; the last two are for a GPU.
+GROWTH = {f"n{n}": _one_graph(n) for n in (2**k for k in range(3, 15))}
+SHAPES = {s.name: s for s in (*_MAIN, *GROWTH.values(), *_PLAIN)}
+SWEEP = tuple(GROWTH)[:-2]
+PLAIN = tuple(s.name for s in _PLAIN)
 #: Names that stand for several shapes.
 GROUPS = {
     "main": (*(s.name for s in _MAIN), "n1024"),
     "sweep": SWEEP,
-    "all": (*(s.name for s in _MAIN), *SWEEP),
+    "plain": PLAIN,
+    "all": (*(s.name for s in _MAIN), *SWEEP, *PLAIN),
 }
 
 

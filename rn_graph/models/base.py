@@ -14,7 +14,7 @@ from rn_graph.checks import (
     check_place,
     check_questions,
 )
-from rn_graph.ops.blocked import accumulation_dtype
+from rn_graph.ops.dtypes import accumulation_dtype, is_autocast
 
 
 class SceneModel(nn.Module):
@@ -105,7 +105,7 @@ class SceneModel(nn.Module):
         Returns:
             ``[Q, pooled_channels]``.
         """
-        if torch.is_autocast_enabled(h.device.type):
+        if is_autocast(h):
             h = h.to(accumulation_dtype(h.dtype))
         return h.new_zeros(count, h.size(1)).index_add(0, row, h)
 
@@ -157,8 +157,15 @@ class SceneModel(nn.Module):
         check_questions(
             x.size(0), self.question_channels, question, batch, question_batch
         )
+        if pos is not None:
+            check_features("pos", pos)
+            if pos.size(0) != x.size(0):
+                raise ValueError(
+                    f"`pos` has {pos.size(0)} rows, expected {x.size(0)}, one "
+                    f"for each row of `x`"
+                )
         weight = self.readout.lins[0].weight
-        typed = not torch.is_autocast_enabled(x.device.type)
+        typed = not is_autocast(x)
         what = "the model's parameters are"
         for name, value in (("x", x), ("question", question)):
             check_place(name, value, weight, what, typed)

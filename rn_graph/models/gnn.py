@@ -238,7 +238,7 @@ def _edges(
     if pairs is None:
         return complete_edge_index(row, self_pairs=False)
     edge_index: Tensor
-    edge_index, weight = pairs(x, pos, question, row)
+    edge_index, weight = pairs(x, question, row, pos)
     if weight is not None:
         raise ValueError(
             f"`pairs` is {type(pairs).__name__}, which weighs its pairs: PyG's "

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rn_graph.checks import check_channels, checks_enabled
+from rn_graph.checks import call_trusted, check_channels
 from rn_graph.conv import RNConv
 from rn_graph.models.base import (
     ObjectEncoder,
@@ -94,7 +94,7 @@ class RelationNetwork(SceneModel):
         self.objects = ObjectEncoder(
             in_channels, question_channels, hidden_channels, object_layers
         )
-        if object_layers:  # else the layer checks it, or takes any
+        if in_channels >= 0:  # else the layer takes it from the first input
             self.in_channels = in_channels
         width = getattr(pairs, "in_channels", -1)
         if width not in (-1, self.objects.out_channels):
@@ -103,10 +103,11 @@ class RelationNetwork(SceneModel):
                 f"{self.objects.out_channels}: `in_channels`"
                 f"{' + `hidden_channels`' if object_layers else ''}"
             )
+        if kwargs.get("g") is None:
+            kwargs["hidden_channels"] = hidden_channels
         self.conv = RNConv(
             self.objects.out_channels,
             hidden_channels,
-            hidden_channels=hidden_channels,
             num_layers=num_layers,
             question_channels=question_channels,
             **kwargs,
@@ -134,8 +135,8 @@ class RelationNetwork(SceneModel):
     ) -> Tensor:
         """Sum g over each object's pairs, ``[R, hidden_channels]``."""
         if self.pairs is None and self.objects.phi is None:
-            out: Tensor = self.conv(
-                x, None, question, batch, question_batch=question_batch
+            out: Tensor = call_trusted(
+                self.conv, x, None, question, batch, question_batch
             )
             return out
         # What depends on the question needs one graph for each.
@@ -143,12 +144,10 @@ class RelationNetwork(SceneModel):
         x = self.objects(x, question, row)
         edge_index = weight = None
         if self.pairs is not None:
-            edge_index, weight = self.pairs(x, pos, question, row)
-        if question is not None and checks_enabled():
-            # The layer counts the questions: leave out the last ones that
-            # are about empty scenes.
-            question = question[: int(row.max()) + 1 if row.numel() else 0]
-        out = self.conv(x, edge_index, question, row, edge_weight=weight)
+            edge_index, weight = call_trusted(self.pairs, x, question, row, pos)
+        out = call_trusted(
+            self.conv, x, edge_index, question, row, edge_weight=weight
+        )
         return self.add_objects(out, x)
 
     def add_objects(self, out: Tensor, x: Tensor) -> Tensor:

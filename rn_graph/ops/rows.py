@@ -1,93 +1,57 @@
-"""The sum over pairs of any function, differentiated by autograd.
+"""The sum over all pairs of any function, differentiated by autograd.
 
 With all pairs in one block this is the reference that the other backends are
 tested against; in several blocks, whose activations are recomputed in the
-backward pass, it serves functions that the blocked backend does not know.
+backward pass, it serves functions that no other backend knows.
 """
 
-from collections.abc import Callable
-
-import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from rn_graph.ops.blocks import other_nodes
-from rn_graph.ops.layout import Layout, Segment
-
-#: ``(receiver of each pair [P], sender of each pair [P]) → [P, out]``
-PairFunction = Callable[[Tensor, Tensor], Tensor]
-
-
-def pair_index(
-    s: Segment, order: Tensor | None, self_pairs: bool, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Receivers and senders of a segment's pairs, ``[P]`` each."""
-    start = s.node + s.size * torch.arange(s.graphs, device=device)
-    start = start.view(-1, 1, 1)
-    receiver = torch.arange(s.first, s.first + s.receivers, device=device)
-    if self_pairs:
-        sender = torch.arange(s.size, device=device).view(1, 1, -1)
-    else:
-        sender = other_nodes(s, device).unsqueeze(0)
-    i, j = torch.broadcast_tensors(
-        start + receiver.view(1, -1, 1), start + sender
-    )
-    i, j = i.reshape(-1), j.reshape(-1)
-    return (i, j) if order is None else (order[i], order[j])
-
-
-def row_index(
-    s: Segment, layout: Layout, device: torch.device
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Receiver, sender and row of a segment's pairs, for each question."""
-    i, j = pair_index(s, layout.node_order, layout.self_pairs, device)
-    shape = (s.graphs, 1, s.receivers * s.senders)
-    whole = (s.graphs, s.questions, s.receivers * s.senders)
-    rows = torch.arange(s.graphs * s.questions * s.size, device=device)
-    rows = s.row + rows.view(s.graphs, s.questions, s.size, 1)
-    rows = rows[:, :, s.first : s.first + s.receivers]
-    row = rows.expand(-1, -1, -1, s.senders).reshape(-1)
-    if layout.row_order is not None:
-        row = layout.row_order[row]
-    i = i.view(shape).expand(whole).reshape(-1)
-    j = j.view(shape).expand(whole).reshape(-1)
-    return i, j, row
+from rn_graph.batching import Complete
+from rn_graph.mlp import PairMLP, PairTerms
+from rn_graph.ops.blocked import block_pairs
+from rn_graph.ops.blocked.engine import BlockedEngine
+from rn_graph.ops.dtypes import accumulation_dtype
 
 
 def sum_rows(
-    function: PairFunction,
-    layout: Layout,
-    channels: int,
-    like: Tensor,
-    recompute: bool,
+    g: PairMLP, terms: PairTerms, pairs: Complete, whole: bool
 ) -> Tensor:
-    r"""Sum a function over each node's pairs, :math:`\sum_j g(i, j)`.
+    """Sum g over all pairs, without a plain last layer that may wait.
 
     Args:
-        function: Called with the nodes of a block's pairs.
-        layout: The pairs in blocks, rows being nodes.
-        channels: Width of the function's value.
-        like: A tensor of the device and type to accumulate in.
-        recompute: Whether to keep no activations, and run ``function`` again
-            in the backward pass.
+        g: The function of a pair.
+        terms: What g needs of the nodes, a row each.
+        pairs: The pairs, rows being nodes.
+        whole: Whether to run all pairs at once, and keep all activations.
 
     Returns:
-        The sums, ``[num_rows, channels]``.
+        The sums, ``[N, width]``, at least float32.
     """
-    out = like.new_zeros(layout.num_rows, channels)
-    none = torch.zeros(0, dtype=torch.long, device=like.device)
-    order, self_pairs = layout.node_order, layout.self_pairs
+    receiver, sender, late = terms
+    nodes = receiver.size(0)
+    block = block_pairs(g.out_channels, sender)
+    block = max(nodes, 1) ** 2 if whole else block
+    engine = BlockedEngine(pairs, nodes, block)
+
+    def function(i: Tensor, j: Tensor) -> Tensor:
+        asked = None if late is None else late[i]
+        return g(receiver[i], sender[j], late=asked, finish=False)
+
+    out: Tensor | None = None
+    again = not whole and len(engine.layout.blocks) > 1
     # Without pairs the function still runs, on none, so that the sums have
     # gradients (of zero).
-    for block in layout.blocks or [[]]:
-        index = [pair_index(s, order, self_pairs, like.device) for s in block]
-        index = index or [(none, none)]
-        i = torch.cat([pair[0] for pair in index])
-        j = torch.cat([pair[1] for pair in index])
+    for i, j, row in engine.lists(receiver.device):
         value = (
             checkpoint(function, i, j, use_reentrant=False)
-            if recompute
+            if again
             else function(i, j)
         )
-        out = out.index_add(0, i, value.to(out.dtype))
+        value = value.to(accumulation_dtype(value.dtype))
+        if out is None:
+            out = value.new_zeros(nodes, value.size(1))
+        out = out.index_add(0, row, value)
+    assert out is not None
     return out

@@ -1,7 +1,7 @@
 """Pair selection: which pairs a Relation Network sums over.
 
-A selection is a module that maps nodes, positions, questions and the batch
-vector to edges and, where it was learned, a weight for each. One interface
+A selection is a module that maps nodes, questions, the batch vector and
+positions to edges and, where it was learned, a weight for each. One interface
 for all, :class:`PairSelector`; one result for all, :class:`PairSelection`:
 
 ================== ========================================================

@@ -1,7 +1,8 @@
 """Attention over pairs: a learned score decides which pairs are summed."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -9,15 +10,15 @@ from torch import Tensor
 from torch_geometric.nn.dense.linear import Linear
 from torch_geometric.utils import scatter
 
-from rn_graph.batching import complete_edge_index
-from rn_graph.checks import (
-    check_channels,
-    check_features,
-    checks_enabled,
-)
+from rn_graph.checks import check_channels, checks_enabled
 from rn_graph.edges import read_edges
-from rn_graph.pairs.base import PairSelection, PairSelector, check_finite
-from rn_graph.pairs.budget import Budget, best_pairs, make_budget
+from rn_graph.pairs.base import PairSelection, PairSelector
+from rn_graph.pairs.budget import (
+    Budget,
+    best_pairs,
+    check_number,
+    make_budget,
+)
 
 #: Scores are bounded to ±BOUND, so that a gate 2σ(s) lies in [0.24, 1.76]: no
 #: kept pair falls silent, and no gate loses its gradient.
@@ -106,9 +107,9 @@ class AttentionPairs(PairSelector):
             :class:`Distillation` teaches them. (default: ``True``)
 
     Raises:
-        TypeError: If ``k`` is no integer or ``share`` no number.
-        ValueError: If not exactly one of them is given, or an argument is out
-            of range; in use, also if the scores are not finite.
+        TypeError: If ``k`` is no integer, ``share`` or ``noise`` no number.
+        ValueError: If not exactly one of ``k`` and ``share`` is given, or an
+            argument is out of range; in use, also if scores are not finite.
 
     The hard choice with a gate is that of `"Graph U-Nets"
     <https://arxiv.org/abs/1905.05178>`_, the noise that of `"Stochastic Beams
@@ -117,6 +118,8 @@ class AttentionPairs(PairSelector):
     """
 
     budget: Budget
+    # Weighs the pairs, to teach the scores: of scores, graphs and a dtype.
+    _teacher: Callable[[Tensor, Tensor, torch.dtype], Tensor] | None = None
 
     def __init__(
         self,
@@ -142,8 +145,8 @@ class AttentionPairs(PairSelector):
             ("hidden_channels", hidden_channels),
         ):
             check_channels(name, value)
-        if not 0 <= noise < math.inf:
-            raise ValueError(f"`noise` is {noise}, expected a number ≥ 0")
+        if not 0 <= check_number("noise", noise) < 1e30:
+            raise ValueError(f"`noise` is {noise}, expected 0 ≤ noise < 1e30")
         self.budget = make_budget(k, share)
         self.in_channels = in_channels
         self.question_channels = question_channels
@@ -168,53 +171,69 @@ class AttentionPairs(PairSelector):
             self.lin_question.reset_parameters()
         self.lin_out.reset_parameters()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what a copy is made of: all but who teaches this one."""
+        return self.__dict__ | {"_teacher": None}
+
+    def _goes_by(self) -> dict[str, int | None]:
+        width = self.lin_x.in_channels
+        widths = {"x": width if width > 0 else None}
+        if self.question_channels is not None:
+            widths["question"] = self.question_channels
+        return widths
+
     def select(
         self,
         x: Tensor,
-        pos: Tensor | None,
         question: Tensor | None,
         batch: Tensor,
+        pos: Tensor | None,
         sizes: Tensor,
     ) -> PairSelection:
         """Keep the best pairs, and weigh them."""
+        if not self.gate:  # a teacher's loss is for the scores alone
+            x = x.detach()
+            question = None if question is None else question.detach()
         nodes = self._project(x, question, batch, sizes)
-        fixed = Projections(*(t.detach() for t in nodes))
-        if checks_enabled() and not all(t.isfinite().all() for t in fixed):
+        if checks_enabled(x) and not all(t.isfinite().all() for t in nodes):
             raise ValueError(
                 "the scores are NaN or infinite, expected finite numbers: the "
                 "parameters of AttentionPairs have diverged"
             )
 
         def score(i: Tensor, j: Tensor) -> Tensor:
-            raw = self._raw_block(fixed, i, j)
+            raw = self._raw_block(nodes, i, j)
             if not self.training or self.noise == 0:
                 return raw.round(decimals=6).float()
             scores = self._bound(raw.float())
             return scores + self.noise * _gumbel_like(scores)
 
         if self.budget.share == 1:  # no score is needed to keep all
-            edges = complete_edge_index(batch, self_pairs=self.self_pairs)
+            edges = self._all_pairs(batch)
         else:
             edges = best_pairs(score, sizes, self.budget, self.self_pairs)
-        if not self.gate:
-            return PairSelection(edges)
         j, i = edges
-        weight = self._gate(self._bound(self._raw(nodes, i, j)))
-        return PairSelection(edges, weight.to(x.dtype))
+        if self.gate:
+            weight = self._gate(self._bound(self._raw(nodes, i, j)))
+            return PairSelection(edges, weight.to(x.dtype))
+        if self._teacher is None:
+            return PairSelection(edges)
+        scores = self._raw(nodes, i, j)
+        return PairSelection(edges, self._teacher(scores, batch[i], x.dtype))
 
     def scores(
         self,
-        edge_index: Tensor,
         x: Tensor,
+        edge_index: Tensor,
         question: Tensor | None = None,
         batch: Tensor | None = None,
     ) -> Tensor:
         r"""Score listed pairs: :math:`t_{ij} - \bar{t}`, with gradients.
 
         Args:
+            x: Nodes, ``[N, in_channels]``.
             edge_index: Pairs within the graphs, senders and receivers,
                 ``[2, E]``.
-            x: Nodes, ``[N, in_channels]``.
             question: Question of each graph, ``[B, question_channels]``, or
                 ``None``.
             batch: Graph of each node, ``[N]``, ascending; ``None``: one graph.
@@ -227,29 +246,15 @@ class AttentionPairs(PairSelector):
             ValueError: For ``x``, ``question``, ``batch`` or ``edge_index``
                 that do not fit, NaN or infinite numbers.
         """
-        batch, sizes = self._graphs(x, None, question, batch)
+        batch, sizes = self._graphs(x, question, batch, None)
         j, i, *_ = read_edges(edge_index, x.size(0), x.size(0))
-        if checks_enabled() and bool((batch[j] != batch[i]).any()):
+        if checks_enabled(batch) and bool((batch[j] != batch[i]).any()):
             raise ValueError(
                 "`edge_index` joins nodes of different graphs, whose scores "
                 "are not measured against one mean: expected pairs within one"
             )
         nodes = self._project(x, question, batch, sizes)
         return self._raw(nodes, i, j)
-
-    def _check(self, x: Tensor, question: Tensor | None) -> None:
-        if self.lin_x.in_channels > 0:
-            check_features("x", x, self.lin_x.in_channels)
-        check_finite("x", x)
-        if self.question_channels is None:
-            return
-        if question is None:
-            raise ValueError(
-                f"`question` is None, expected [B, {self.question_channels}]: "
-                f"the scores depend on it"
-            )
-        check_features("question", question, self.question_channels, "B")
-        check_finite("question", question)
 
     def _project(
         self,
@@ -258,12 +263,15 @@ class AttentionPairs(PairSelector):
         batch: Tensor,
         sizes: Tensor,
     ) -> Projections:
-        self._check(x, question)
         # In float64, compared to six decimals: what is equal but for the order
         # of a sum ties, so that neither batching nor blocks decide.
         h = _linear(self.lin_x, x.double())
         if self.lin_question is not None:
-            assert question is not None
+            if question is None:
+                raise ValueError(
+                    f"`question` is None, expected "
+                    f"[B, {self.question_channels}]: the scores depend on it"
+                )
             film = _linear(self.lin_question, question.double())[batch]
             h = self._modulate(h, *film.chunk(2, dim=-1))
         h = _linear(self.lin_out, h.relu())

@@ -6,7 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from rn_graph.batching import complete_edge_index, graph_sizes
-from rn_graph.checks import check_features, check_index, checks_enabled
+from rn_graph.checks import (
+    check_features,
+    check_index,
+    checks_enabled,
+    is_trusted,
+    value_checks,
+)
 
 
 class PairSelection(NamedTuple):
@@ -42,54 +48,66 @@ class PairSelector(nn.Module):
     def forward(
         self,
         x: Tensor,
-        pos: Tensor | None = None,
         question: Tensor | None = None,
         batch: Tensor | None = None,
+        pos: Tensor | None = None,
     ) -> PairSelection:
         """Select pairs within each graph.
 
         Args:
             x: Nodes, ``[N, F]``.
-            pos: Position of each node, ``[N, D]``, where the selection needs
-                it.
             question: Question of each graph, ``[B, C]``, where the selection
                 needs it.
             batch: Graph of each node, ``[N]``, ascending; ``None``: one graph.
+            pos: Position of each node, ``[N, D]``, where the selection needs
+                it.
 
         Returns:
             The pairs, and their weights where these were learned.
 
         Raises:
             TypeError: For a tensor of the wrong type.
-            ValueError: For shapes that do not fit, NaN or infinite numbers,
-                an unsorted ``batch``, or input that is missing.
+            ValueError: For shapes that do not fit, NaN, infinite numbers in
+                what the selection goes by, an unsorted ``batch``, or input
+                that is missing.
         """
-        batch, sizes = self._graphs(x, pos, question, batch)
-        return self.select(x, pos, question, batch, sizes)
+        batch, sizes = self._graphs(x, question, batch, pos)
+        return self.select(x, question, batch, pos, sizes)
+
+    def _goes_by(self) -> dict[str, int | None]:
+        """Names of the tensors that decide, and the widths they must have."""
+        return {}
 
     def _graphs(
         self,
         x: Tensor,
-        pos: Tensor | None,
         question: Tensor | None,
         batch: Tensor | None,
+        pos: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Check the input of :meth:`forward`.
+        """Check the input of :meth:`forward`, each tensor in one pass.
 
         Returns:
             Graph of each node, ``[N]``, and nodes of each graph, ``[B]``.
         """
-        check_features("x", x)
-        num_nodes = x.size(0)
-        if pos is not None:
-            check_features("pos", pos)
-            if pos.size(0) != num_nodes:
-                raise ValueError(
-                    f"`pos` has {pos.size(0)} rows, expected {num_nodes}, one "
-                    f"for each row of `x`"
-                )
+        trusted, decides = is_trusted(self), self._goes_by()
+        given = {"x": x}
         if question is not None:
-            check_features("question", question, rows="B")
+            given["question"] = question
+        if pos is not None:
+            given["pos"] = pos
+        for name, value in given.items():
+            rows = "B" if name == "question" else "N"
+            if name in decides:  # a caller's check may let infinity pass
+                _check_finite(name, value, decides[name], rows)
+            elif not trusted:
+                check_features(name, value, rows=rows)
+        num_nodes = x.size(0)
+        if pos is not None and pos.size(0) != num_nodes:
+            raise ValueError(
+                f"`pos` has {pos.size(0)} rows, expected {num_nodes}, one "
+                f"for each row of `x`"
+            )
         if batch is None:
             if question is not None and question.size(0) != 1:
                 raise ValueError(
@@ -100,7 +118,8 @@ class PairSelector(nn.Module):
             num_graphs = 1
         else:
             known = None if question is None else question.size(0)
-            check_index("batch", batch, num_nodes, known, ordered=True)
+            if not trusted:
+                check_index("batch", batch, num_nodes, known, ordered=True)
             batch = batch.long()
             if known is not None:
                 num_graphs = known
@@ -111,21 +130,25 @@ class PairSelector(nn.Module):
     def select(
         self,
         x: Tensor,
-        pos: Tensor | None,
         question: Tensor | None,
         batch: Tensor,
+        pos: Tensor | None,
         sizes: Tensor,
     ) -> PairSelection:
         """Select pairs; the arguments are those of :meth:`forward`, checked.
 
         Args:
             x: Nodes, ``[N, F]``.
-            pos: Position of each node, ``[N, D]``, or ``None``.
             question: Question of each graph, ``[B, C]``, or ``None``.
             batch: Graph of each node, ``[N]``, ascending.
+            pos: Position of each node, ``[N, D]``, or ``None``.
             sizes: Number of nodes of each graph, ``[B]``.
         """
         raise NotImplementedError
+
+    def _all_pairs(self, batch: Tensor) -> Tensor:
+        with value_checks(False):  # it was checked
+            return complete_edge_index(batch, self_pairs=self.self_pairs)
 
 
 class AllPairs(PairSelector):
@@ -142,25 +165,30 @@ class AllPairs(PairSelector):
     def select(
         self,
         x: Tensor,
-        pos: Tensor | None,
         question: Tensor | None,
         batch: Tensor,
+        pos: Tensor | None,
         sizes: Tensor,
     ) -> PairSelection:
         """List all pairs."""
-        edges = complete_edge_index(batch, self_pairs=self.self_pairs)
-        return PairSelection(edges)
+        return PairSelection(self._all_pairs(batch))
 
     def extra_repr(self) -> str:
         """Name the option."""
         return f"self_pairs={self.self_pairs}"
 
 
-def check_finite(name: str, x: Tensor) -> None:
-    """Check that ``x`` holds finite numbers alone (NaN was checked before).
+def _check_finite(
+    name: str, x: Tensor, channels: int | None, rows: str
+) -> None:
+    """Check that ``x`` is a floating-point matrix of finite numbers alone.
 
     Raises:
-        ValueError: If it does not.
+        TypeError: If ``x`` is not a floating-point tensor.
+        ValueError: For another shape, NaN or infinity.
     """
-    if checks_enabled() and not bool(torch.isfinite(x).all()):
-        raise ValueError(f"`{name}` contains infinity, expected finite numbers")
+    with value_checks(False):  # the shape alone
+        check_features(name, x, channels, rows)
+    if checks_enabled(x) and not bool(torch.isfinite(x).all()):
+        found = "NaN" if bool(torch.isnan(x).any()) else "infinity"
+        raise ValueError(f"`{name}` contains {found}, expected finite numbers")

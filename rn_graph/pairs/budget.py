@@ -70,14 +70,31 @@ def make_budget(k: int | None = None, share: float | None = None) -> Budget:
         if k <= 0:
             raise ValueError(f"`k` is {k}, expected an integer > 0")
     if share is not None:
-        if isinstance(share, bool) or not isinstance(share, int | float):
-            raise TypeError(f"`share` is {share!r}, expected a number")
+        share = check_number("share", share)
         if not 0 < share <= 1:
             raise ValueError(f"`share` is {share}, expected 0 < share ≤ 1")
     return Budget(k, share)
 
 
+def check_number(name: str, value: object) -> float:
+    """Check that a value is a number, and make it a float.
+
+    Raises:
+        TypeError: If it is not.
+        ValueError: If no float can hold it.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"`{name}` is {value!r}, expected a number")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"`{name}` is larger than any float") from error
+
+
+# Scores are made here without gradients, not of tensors detached before:
+# torch.compile cannot hand over detached views of one tensor.
 @torch.compiler.disable
+@torch.no_grad()
 def best_pairs(
     score: Score, sizes: Tensor, budget: Budget, self_pairs: bool
 ) -> Tensor:

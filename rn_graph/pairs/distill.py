@@ -1,13 +1,12 @@
 """Learned pairs from a network on all pairs: what each was worth to it."""
 
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch_geometric.utils import scatter
 
 from rn_graph.pairs.attention import AttentionPairs
-from rn_graph.pairs.base import PairSelection
 
 
 class Distillation:
@@ -66,39 +65,31 @@ class Distillation:
         self._seen: tuple[Tensor, Tensor, Tensor] | None = None
 
     def __enter__(self) -> Self:
-        self._hook = self.pairs.register_forward_hook(
-            self._watch, with_kwargs=True
-        )
+        """Start to teach.
+
+        Raises:
+            RuntimeError: If the selection is being taught already.
+        """
+        if self.pairs._teacher is not None:
+            raise RuntimeError(
+                "the selection is being taught already: expected one "
+                "Distillation at a time, left before it is entered again"
+            )
+        self.pairs._teacher = self._watch
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._hook.remove()
+        self.pairs._teacher = None
         self._seen = None
 
+    @torch.compiler.disable  # its weights are leaves, which no graph makes
     def _watch(
-        self,
-        module: AttentionPairs,
-        args: tuple[Any, ...],
-        options: dict[str, Any],
-        out: PairSelection,
-    ) -> PairSelection:
-        names = ("x", "pos", "question", "batch")
-        given = dict(zip(names, args, strict=False)) | options
-        x, question = given["x"].detach(), given.get("question")
-        batch, edges = given.get("batch"), out.edge_index
-        scores = module.scores(
-            edges, x, None if question is None else question.detach(), batch
-        )
-        weight = torch.ones(
-            edges.size(1), dtype=x.dtype, device=x.device, requires_grad=True
-        )
-        graph = (
-            torch.zeros_like(edges[1])
-            if batch is None
-            else batch[edges[1]].long()
-        )
+        self, scores: Tensor, graph: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        """Take in a forward pass: what the weights of its pairs are."""
+        weight = torch.ones_like(scores, dtype=dtype, requires_grad=True)
         self._seen = weight, scores, graph
-        return PairSelection(edges, weight)
+        return weight
 
     def loss(self, loss: Tensor) -> Tensor:
         """How far the scores are from what the pairs are worth.
@@ -111,7 +102,8 @@ class Distillation:
             A number, nought if nothing depends on any pair.
 
         Raises:
-            RuntimeError: Without a forward pass before.
+            RuntimeError: Without a forward pass before, or for a loss that
+                is not computed from the last one's pairs.
         """
         if self._seen is None:
             raise RuntimeError(
@@ -119,13 +111,21 @@ class Distillation:
                 "from a forward pass within it"
             )
         weight, scores, graph = self._seen
-        (slope,) = torch.autograd.grad(
-            loss, weight, retain_graph=True, allow_unused=True
-        )
-        if slope is None or not scores.numel():
+        if not scores.numel():
             return scores.sum() * 0
+        slope = None
+        if loss.requires_grad:
+            (slope,) = torch.autograd.grad(
+                loss, weight, retain_graph=True, allow_unused=True
+            )
+        if slope is None:
+            raise RuntimeError(
+                "`loss` does not depend on the pairs of the last forward pass "
+                "in this context: expected the loss of that pass, with "
+                "gradients"
+            )
         count = int(graph.max()) + 1
-        worth = slope.abs().to(scores.dtype)
+        worth = slope.detach().abs().to(scores.dtype)
         total = scatter(worth, graph, 0, count)
         top = scatter(scores.detach(), graph, 0, count, reduce="max")
         shifted = scores - top[graph]

@@ -1,14 +1,13 @@
 """The nearest pairs: k or a share of them, or all within a radius."""
 
-import math
-
 import torch
 from torch import Tensor
 
-from rn_graph.pairs.base import PairSelection, PairSelector, check_finite
+from rn_graph.pairs.base import PairSelection, PairSelector
 from rn_graph.pairs.budget import (
     Budget,
     best_pairs,
+    check_number,
     make_budget,
     pair_blocks,
     sort_pairs,
@@ -26,6 +25,9 @@ class _NearPairs(PairSelector):
             raise ValueError(f"`by` is {by!r}, expected one of {_BY}")
         self.by = by
 
+    def _goes_by(self) -> dict[str, int | None]:
+        return {self.by: None}
+
     def _points(self, x: Tensor, pos: Tensor | None) -> Tensor:
         points = x if self.by == "x" else pos
         if points is None:
@@ -34,8 +36,6 @@ class _NearPairs(PairSelector):
                 f"{type(self).__name__}(by='pos') measures distances between "
                 f"them (by='x' measures between features)"
             )
-        check_finite(self.by, points)
-        points = points.detach()
         # cdist knows these two types; narrower ones are exact in float32.
         return points if points.dtype == torch.float64 else points.float()
 
@@ -65,7 +65,7 @@ class KNNPairs(_NearPairs):
 
     .. code-block:: python
 
-        edge_index, _ = KNNPairs(k=4)(x, pos, batch=batch)
+        edge_index, _ = KNNPairs(k=4)(x, batch=batch, pos=pos)
     """
 
     budget: Budget
@@ -83,9 +83,9 @@ class KNNPairs(_NearPairs):
     def select(
         self,
         x: Tensor,
-        pos: Tensor | None,
         question: Tensor | None,
         batch: Tensor,
+        pos: Tensor | None,
         sizes: Tensor,
     ) -> PairSelection:
         """Keep the nearest pairs."""
@@ -114,31 +114,30 @@ class RadiusPairs(_NearPairs):
 
     Raises:
         TypeError: If ``r`` is not a number.
-        ValueError: If ``r`` is negative or NaN.
+        ValueError: If ``r`` is negative, NaN or larger than any float.
     """
 
     def __init__(
         self, r: float, by: str = "pos", self_pairs: bool = True
     ) -> None:
         super().__init__(by, self_pairs)
-        if isinstance(r, bool) or not isinstance(r, int | float):
-            raise TypeError(f"`r` is {r!r}, expected a number ≥ 0")
-        if math.isnan(r) or r < 0:
+        self.r = check_number("r", r)
+        if not self.r >= 0:  # nor NaN
             raise ValueError(f"`r` is {r}, expected a number ≥ 0")
-        self.r = r
 
     def select(
         self,
         x: Tensor,
-        pos: Tensor | None,
         question: Tensor | None,
         batch: Tensor,
+        pos: Tensor | None,
         sizes: Tensor,
     ) -> PairSelection:
         """Keep the pairs within the radius."""
         return PairSelection(self._within(self._points(x, pos), sizes))
 
     @torch.compiler.disable
+    @torch.no_grad()
     def _within(self, points: Tensor, sizes: Tensor) -> Tensor:
         found = []
         for _, graphs in pair_blocks(sizes):
@@ -158,5 +157,7 @@ class RadiusPairs(_NearPairs):
 def _distance(receivers: Tensor, senders: Tensor) -> Tensor:
     """Distances ``[G, R, S]`` between ``[G, R, D]`` and ``[G, S, D]``."""
     return torch.cdist(
-        receivers, senders, compute_mode="donot_use_mm_for_euclid_dist"
+        receivers.detach(),
+        senders.detach(),
+        compute_mode="donot_use_mm_for_euclid_dist",
     )

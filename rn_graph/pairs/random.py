@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rn_graph.checks import check_channels
-from rn_graph.pairs.base import PairSelection, PairSelector, check_finite
+from rn_graph.pairs.base import PairSelection, PairSelector
 from rn_graph.pairs.budget import Budget, best_pairs, make_budget
 
 # Odd 64-bit constants, for mixing bits (written as signed numbers).
@@ -30,7 +30,7 @@ class RandomPairs(PairSelector):
     Args:
         k: Pairs of each receiving node; or
         share: share of each graph's :math:`N^2` pairs, in (0, 1].
-        seed: The draw at evaluation. (default: ``0``)
+        seed: The draw at evaluation, in [0, 2^63). (default: ``0``)
         self_pairs: Whether a node's pair with itself is a candidate and
             counts in the budget. (default: ``True``)
 
@@ -52,14 +52,19 @@ class RandomPairs(PairSelector):
         super().__init__(self_pairs)
         self.budget = make_budget(k, share)
         check_channels("seed", seed, least=0)
+        if seed >= 2**63:
+            raise ValueError(f"`seed` is {seed}, expected 0 ≤ seed < 2**63")
         self.seed = seed
+
+    def _goes_by(self) -> dict[str, int | None]:
+        return {} if self.training else {"pos": None}
 
     def select(
         self,
         x: Tensor,
-        pos: Tensor | None,
         question: Tensor | None,
         batch: Tensor,
+        pos: Tensor | None,
         sizes: Tensor,
     ) -> PairSelection:
         """Draw pairs."""
@@ -72,8 +77,6 @@ class RandomPairs(PairSelector):
                 )
 
         else:
-            if pos is not None:
-                check_finite("pos", pos)
             node = self._node_hash(pos, batch, sizes)
 
             def score(i: Tensor, j: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ def test_nearest_pairs_are_of_two_objects(sizes):
         plan = Plan(sizes, 18, 12, depth=1, share=0.2)
         model = MODELS[name].build(plan).model
         x, pos = torch.randn(10, 18), torch.randn(10, 3)
-        edges = model.pairs(x, pos).edge_index
+        edges = model.pairs(x, pos=pos).edge_index
         assert edges.size(1) == 20
         assert (edges[0] != edges[1]).all()
 

@@ -69,7 +69,7 @@ def loops(axes):
 
 def test_an_arrow_for_each_pair_and_a_loop_for_each_self_pair(scene, axes):
     x, pos = objects_of(scene)
-    pairs = KNNPairs(k=3)(x, pos)
+    pairs = KNNPairs(k=3)(x, pos=pos)
     from_above(axes, scene, pairs)
     assert len(arrows(axes)) == 12
     assert len(loops(axes)) == 6
@@ -202,7 +202,7 @@ def test_learned_pairs_are_those_of_the_checkpoint(trained, scene):
     tokens = torch.tensor([[TOKENS.index(word) for word in words]])
     question = model.encoder(tokens, torch.tensor([7]))
     seen = model.model.objects(x, question, torch.zeros(6).long())
-    expected = model.model.pairs(seen, pos, question)
+    expected = model.model.pairs(seen, question, pos=pos)
     assert torch.equal(edges, expected.edge_index)
     assert torch.equal(weight, expected.edge_weight)
     chosen = choose_pairs(

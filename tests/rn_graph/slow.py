@@ -10,7 +10,8 @@ def g(conv: RNConv, o_i: Tensor, o_j: Tensor, e: Tensor, q: Tensor) -> Tensor:
     """Run g on pairs, one a row, its input put together as the paper does."""
     mlp = conv.g
     at = mlp.question_layer
-    h = torch.cat([o_i, o_j, e] + ([q] if at == 0 else []), dim=1)
+    pair = [o_i + o_j] if mlp.symmetric else [o_i, o_j]
+    h = torch.cat([*pair, e] + ([q] if at == 0 else []), dim=1)
     for layer, lin in enumerate(mlp.lins):
         if layer == at > 0:
             h = torch.cat([h, q], dim=1)

@@ -260,7 +260,7 @@ def test_options_of_another_type(name):
 
 def test_blocks_know_no_norm():
     conv = RNConv(4, 6, norm="layer_norm", backend="blocked")
-    with pytest.raises(ValueError, match=r"`backend` is 'blocked', which"):
+    with pytest.raises(ValueError, match=r"`backend` is 'blocked', but it"):
         conv(X)
 
 

@@ -15,9 +15,10 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from torch_geometric import EdgeIndex
 
-import rn_graph.ops
+import rn_graph.ops.blocked
+import rn_graph.ops.dispatch
 from rn_graph import RNConv, complete_edge_index, question_rows
-from rn_graph.ops import blocked
+from rn_graph.ops.blocked import engine
 
 BATCH = torch.tensor([0, 0, 1, 1, 1])
 EDGES = complete_edge_index(BATCH)
@@ -190,40 +191,41 @@ def test_a_module_in_gs_place():
             rows.append(len(pairs))
             return self.lin(pairs).tanh()
 
-    conv, x, inputs = asking(g=Pairs())
+    conv, x = RNConv(4, 6, question_channels=3, g=Pairs()), torch.randn(5, 4)
+    inputs = {"question": torch.randn(2, 3), "batch": BATCH}
     out = conv(x, **inputs)
     assert sum(rows) == 4 + 9
     close(conv(x, EDGES, **inputs), out)
     q = inputs["question"][BATCH]
     pairs = torch.cat([x[EDGES[1]], x[EDGES[0]], q[EDGES[1]]], dim=1)
-    expected = torch.zeros(5, 6).index_add(0, EDGES[1], conv.g.nn(pairs))
+    expected = torch.zeros(5, 6).index_add(0, EDGES[1], conv.g.lins[0](pairs))
     close(out, expected)
-    before = conv.g.nn.lin.weight.clone()
+    before = conv.g.lins[0].lin.weight.clone()
     conv.reset_parameters()
-    assert not torch.equal(conv.g.nn.lin.weight, before)
+    assert not torch.equal(conv.g.lins[0].lin.weight, before)
 
 
 def test_a_module_of_another_width_is_named():
-    conv = make(g=nn.Linear(8, 5))
-    with pytest.raises(ValueError, match=r"`g` maps \[25, 8\] to \[25, 5\]"):
+    conv = RNConv(4, 6, g=nn.Linear(8, 5))
+    with pytest.raises(ValueError, match=r"`g` maps 25 pairs to \[25, 5\]"):
         conv(torch.randn(5, 4))
 
 
 def test_g_must_be_a_module_and_its_question_enter_at_a_layer():
     with pytest.raises(TypeError, match=r"`g` is .*relu.*, expected a torch"):
-        make(g=torch.relu)
+        RNConv(4, 6, g=torch.relu)
     with pytest.raises(TypeError, match=r"`question_layer` is 1\.5"):
         make(question_channels=3, question_layer=1.5)
     with pytest.raises(ValueError, match="`question_layer` is 3, expected one"):
         make(question_channels=3, question_layer=3)
 
 
-def test_dropout_takes_rows_in_training_and_blocks_in_evaluation(monkeypatch):
+def test_dropout_takes_rows_in_training_and_not_in_evaluation(monkeypatch):
     used = []
-    for name in ("sum_rows", "_blocked"):
-        inner = getattr(rn_graph.ops, name)
+    for name in ("sum_rows", "sum_dense"):
+        inner = getattr(rn_graph.ops.dispatch, name)
         monkeypatch.setattr(
-            rn_graph.ops,
+            rn_graph.ops.dispatch,
             name,
             lambda *a, _inner=inner, _name=name: (
                 used.append(_name),
@@ -235,7 +237,7 @@ def test_dropout_takes_rows_in_training_and_blocks_in_evaluation(monkeypatch):
     assert not torch.equal(first, second)
     conv.eval()
     assert torch.equal(conv(x), conv(x))
-    assert used == ["sum_rows", "sum_rows", "_blocked", "_blocked"]
+    assert used == ["sum_rows", "sum_rows", "sum_dense", "sum_dense"]
 
 
 def test_dropout_recomputes_the_same_mask(monkeypatch):
@@ -244,7 +246,7 @@ def test_dropout_recomputes_the_same_mask(monkeypatch):
     conv.double()
     found = []
     for block in (1, 2**22):
-        monkeypatch.setattr(rn_graph.ops, "BLOCK_BYTES", block)
+        monkeypatch.setattr(rn_graph.ops.blocked, "BLOCK_BYTES", block)
         y = x.clone().requires_grad_()
         torch.manual_seed(1)
         out = conv(y)
@@ -572,9 +574,9 @@ def test_what_is_kept_is_not_computed_again(monkeypatch):
         computed.append(block.pairs)
         return activations(block, *rest, **options)
 
-    activations = blocked._activations
-    monkeypatch.setattr(blocked, "_activations", count)
-    monkeypatch.setattr(rn_graph.ops, "BLOCK_BYTES", 4 * 8 * 100)
+    activations = engine._activations
+    monkeypatch.setattr(engine, "_activations", count)
+    monkeypatch.setattr(rn_graph.ops.blocked, "BLOCK_BYTES", 4 * 8 * 100)
     x, edges = torch.randn(30, 5), complete_edge_index(torch.zeros(30).long())
     layers = 2 * 4 * 8  # two layers after the first, of 8 float32s
     gradients = []
@@ -599,9 +601,9 @@ def test_without_gradients_nothing_is_kept(monkeypatch):
         kept.append(len(found))
         return out, found
 
-    forward = blocked.forward
-    monkeypatch.setattr(blocked, "forward", watch)
-    conv, x = RNConv(5, 8), torch.randn(6, 5)
+    forward = engine.BlockedEngine.forward
+    monkeypatch.setattr(engine.BlockedEngine, "forward", watch)
+    conv, x = RNConv(5, 8, num_layers=2, backend="blocked"), torch.randn(6, 5)
     edges = complete_edge_index(torch.zeros(6).long())
     for form in (None, edges):
         conv(x, form)

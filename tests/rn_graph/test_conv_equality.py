@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric import EdgeIndex
 
-import rn_graph.ops
+import rn_graph.ops.blocked
 from rn_graph import RNConv, complete_edge_index
 from tests.rn_graph import slow
 
 TOLERANCE = 1e-10
+pytestmark = pytest.mark.filterwarnings("ignore:`question_layer`")
 
 
 def coo(edges, n):
@@ -56,6 +57,7 @@ def problems(draw, edge_features=False):
         aggr=draw(st.sampled_from(["sum", "mean"])),
         norm=draw(st.sampled_from([None, None, "layer_norm"])),
         plain_last=draw(st.booleans()),
+        symmetric=draw(st.booleans()),
     ).double()
     batch = torch.tensor([b for b, n in enumerate(sizes) for _ in range(n)])
     batch = batch.long()
@@ -135,9 +137,13 @@ def test_all_pairs_equal_the_loop(problem, forms, block, keep):
         given_as = FORMS[form](edges, len(x))
         outs[form] = conv(x, given_as, batch=batch, **rest)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rn_graph.ops, "BLOCK_BYTES", block)
+        patch.setattr(rn_graph.ops.blocked, "BLOCK_BYTES", block)
         conv.keep_bytes = keep
-        for backend in (None, "rows", "reference"):
+        backends = [None, "rows", "reference"]
+        if conv.g.is_plain:
+            equal = batch.numel() and len(set(batch.bincount().tolist())) == 1
+            backends += ["blocked", "dense"] if equal else ["blocked"]
+        for backend in backends:
             conv.backend = backend
             outs[f"all pairs, {backend}"] = conv(x, batch=batch, **rest)
     compare(outs, inputs)

@@ -8,9 +8,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from rn_graph import RNConv
+from rn_graph.batching import Complete
 from rn_graph.distributed import ShardedRNConv, share_of
-from rn_graph.ops import make_layout
-from rn_graph.ops.layout import make_rows_layout
+from rn_graph.ops.blocked.layout import make_layout
 
 pytestmark = pytest.mark.skipif(
     not (dist.is_available() and dist.is_gloo_available()),
@@ -107,12 +107,13 @@ def test_shares_are_even_and_whole(rows, ranks):
 @pytest.mark.parametrize("self_pairs", [True, False])
 def test_layouts_of_shares_cover_the_graph(self_pairs):
     nodes, block = 13, 30
-    whole = make_layout(None, nodes, block, self_pairs)
+    whole = make_layout(Complete(None, self_pairs), nodes, block)
     pairs = sum(s.pairs for b in whole.blocks for s in b)
     shared = 0
     for rank in range(3):
         first, count = share_of(nodes, rank, 3)
-        layout = make_rows_layout(nodes, first, count, block, self_pairs)
+        share = Complete(None, self_pairs, share=(first, count))
+        layout = make_layout(share, nodes, block)
         rows = [
             row
             for (s,) in layout.blocks

@@ -27,7 +27,7 @@ def selections():
 def test_there_and_back(count, which, seed):
     torch.manual_seed(seed)
     x, pos = torch.randn(count, F), torch.randn(count, 3)
-    edges, weight = selections()[which](x, pos)
+    edges, weight = selections()[which](x, pos=pos)
     attributes = [{"color": "red", "rank": i} for i in range(count)]
     graph = to_networkx(x, edges, weight, pos, attributes)
     back = from_networkx(graph)
@@ -70,7 +70,7 @@ def test_a_clevr_scene_keeps_its_names():
     scene = generate_scene(random.Random(3))
     objects = scene["objects"]
     pos = torch.tensor([o["3d_coords"] for o in objects], dtype=torch.float64)
-    edges, _ = KNNPairs(k=3)(pos, pos)
+    edges, _ = KNNPairs(k=3)(pos, pos=pos)
     graph = to_networkx(pos, edges, pos=pos, attributes=objects)
     for i, item in enumerate(objects):
         assert graph.nodes[i]["color"] == item["color"]

@@ -107,7 +107,7 @@ def test_stories_of_sentences():
     out = model(nodes.x, torch.randn(2, 6), nodes.batch)
     assert out.shape == (2, 4)
     # Neighbours are 1 apart, in a story of any length.
-    edges, _ = KNNPairs(k=2)(nodes.x, nodes.pos, batch=nodes.batch)
+    edges, _ = KNNPairs(k=2)(nodes.x, batch=nodes.batch, pos=nodes.pos)
     assert (nodes.pos[edges[0]] - nodes.pos[edges[1]]).abs().max() <= 1
 
 

@@ -52,7 +52,7 @@ def test_weights_equal_reference(symmetric, heads):
     pairs = make(share=1.0, channels=2, symmetric=symmetric, heads=heads)
     x, q = torch.randn(8, 4).double(), torch.randn(4, 3).double()
     batch = ref.batch_of(sizes)
-    edges, weight = pairs(x, None, q, batch)
+    edges, weight = pairs(x, q, batch)
     for (j, i), w in zip(ref.as_list(edges), weight, strict=True):
         nodes = (batch == batch[i]).nonzero().flatten().tolist()
         score = slow_score(pairs, x, q[batch[i]], i, j, nodes)
@@ -63,9 +63,9 @@ def test_scores_of_listed_pairs_are_those_before_bound_and_gate():
     pairs = make(share=1.0)
     x, q = torch.randn(8, 4).double(), torch.randn(3, 3).double()
     batch = ref.batch_of([4, 1, 3])
-    edges, weight = pairs(x, None, q, batch)
+    edges, weight = pairs(x, q, batch)
     some = torch.randperm(edges.size(1))[:9]
-    found = pairs.scores(edges[:, some], x, q, batch)
+    found = pairs.scores(x, edges[:, some], q, batch)
     expected = 2 * torch.sigmoid(2 * torch.tanh(found / 2))
     torch.testing.assert_close(expected, weight[some])
 
@@ -84,7 +84,7 @@ def test_pairs_to_score_are_checked(edges, message):
     pairs = make(share=1.0)
     x, q = torch.randn(8, 4).double(), torch.randn(3, 3).double()
     with pytest.raises((TypeError, ValueError), match=message):
-        pairs.scores(torch.tensor(edges), x, q, ref.batch_of([4, 1, 3]))
+        pairs.scores(x, torch.tensor(edges), q, ref.batch_of([4, 1, 3]))
 
 
 @quick
@@ -98,7 +98,7 @@ def test_the_best_are_kept(sizes, budget, seed, symmetric, self_pairs):
     batch = ref.batch_of(sizes)
     full = make(share=1.0, symmetric=symmetric)
     with torch.no_grad():
-        every, weight = full(x, None, q, batch)
+        every, weight = full(x, q, batch)
     known = {
         (i, j): -round(float(w), 9)
         for (j, i), w in zip(ref.as_list(every), weight, strict=True)
@@ -106,7 +106,7 @@ def test_the_best_are_kept(sizes, budget, seed, symmetric, self_pairs):
     expected = ref.slow_best(
         lambda i, j: known[i, j], sizes, **budget, self_pairs=self_pairs
     )
-    kept, kept_weight = pairs(x, None, q, batch)
+    kept, kept_weight = pairs(x, q, batch)
     cost = sorted(known[i, j] for j, i in ref.as_list(kept))
     assert cost == sorted(known[i, j] for j, i in expected)
     assert kept_weight.tolist() == pytest.approx(
@@ -116,7 +116,7 @@ def test_the_best_are_kept(sizes, budget, seed, symmetric, self_pairs):
 
 def test_equal_objects_tie_by_index():
     x, q = torch.ones(6, 4).double(), torch.ones(1, 3).double()
-    kept = make(k=2)(x, None, q).edge_index
+    kept = make(k=2)(x, q).edge_index
     assert ref.as_list(kept) == [(j, i) for i in range(6) for j in (0, 1)]
 
 
@@ -125,7 +125,7 @@ def test_gradients_reach_every_parameter_from_the_answer_alone():
     conv = RNConv(4, 8, hidden_channels=8, num_layers=2, question_channels=3)
     x, q = torch.randn(12, 4), torch.randn(2, 3)
     batch = ref.batch_of([6, 6])
-    edges, weight = pairs(x, None, q, batch)
+    edges, weight = pairs(x, q, batch)
     out = conv(x, edges, q, batch, edge_weight=weight)
     out.square().sum().backward()
     for name, parameter in pairs.named_parameters():
@@ -139,7 +139,7 @@ def test_gradient_of_weights_is_right():
     q = torch.randn(1, 3).double().requires_grad_()
 
     def weights(x, q):
-        return pairs(x, None, q).edge_weight
+        return pairs(x, q).edge_weight
 
     assert torch.autograd.gradcheck(weights, (x, q))
 
@@ -148,7 +148,7 @@ def test_gates_are_no_softmax_and_start_near_one():
     torch.manual_seed(1)
     pairs = AttentionPairs(4, 3, share=0.1).eval()
     x, q = torch.randn(100, 4), torch.randn(1, 3)
-    weight = pairs(x, None, q).edge_weight
+    weight = pairs(x, q).edge_weight
     assert weight.shape == (1000,)
     assert 0.7 < weight.mean() < 1.76
     assert weight.min() > 0.23
@@ -159,13 +159,13 @@ def test_noise_explores_in_training_only():
     torch.manual_seed(0)
     pairs = AttentionPairs(4, 3, share=0.2, noise=1.0)
     x, q = torch.randn(10, 4), torch.randn(1, 3)
-    drawn = {str(pairs(x, None, q).edge_index.tolist()) for _ in range(5)}
+    drawn = {str(pairs(x, q).edge_index.tolist()) for _ in range(5)}
     assert len(drawn) > 1
     pairs.eval()
-    fixed = {str(pairs(x, None, q).edge_index.tolist()) for _ in range(5)}
+    fixed = {str(pairs(x, q).edge_index.tolist()) for _ in range(5)}
     assert len(fixed) == 1
     quiet = AttentionPairs(4, 3, share=0.2, noise=0.0)
-    fixed = {str(quiet(x, None, q).edge_index.tolist()) for _ in range(5)}
+    fixed = {str(quiet(x, q).edge_index.tolist()) for _ in range(5)}
     assert len(fixed) == 1
 
 
@@ -180,9 +180,9 @@ def test_noise_draws_in_proportion_to_exp_score():
     x = torch.randn(3, 4).double().repeat(20000, 1)
     q = torch.randn(1, 3).double().repeat(20000, 1)
     batch = ref.batch_of([3] * 20000)
-    sender = pairs(x, None, q, batch).edge_index[0].view(-1, 3)[:, 0] % 3
+    sender = pairs(x, q, batch).edge_index[0].view(-1, 3)[:, 0] % 3
     pairs.budget = pairs.budget._replace(k=2)
-    weight = pairs(x[:3], None, q[:1]).edge_weight[:2]  # of (1, 0), (2, 0)
+    weight = pairs(x[:3], q[:1]).edge_weight[:2]  # of (1, 0), (2, 0)
     odds = ((weight / 2).logit() / 0.7).exp()
     expected = odds[0] / odds.sum()
     assert abs((sender == 1).double().mean() - expected) < 0.02
@@ -191,7 +191,7 @@ def test_noise_draws_in_proportion_to_exp_score():
 def test_reset_parameters_and_lazy_widths():
     pairs = AttentionPairs(-1, 3, k=2)
     x, q = torch.randn(5, 7), torch.randn(1, 3)
-    pairs(x, None, q)
+    pairs(x, q)
     before = pairs.lin_x.weight.clone()
     pairs.reset_parameters()
     assert before.shape == (64, 7)

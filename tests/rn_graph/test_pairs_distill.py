@@ -1,5 +1,8 @@
 """Scores taught by what each pair is worth to a network on all pairs."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -41,7 +44,7 @@ def data(sizes, seed=0):
 
 def slow_loss(model, x, question, batch, y):
     """By the formulas, one pair after another."""
-    edges, _ = model.pairs(x, None, question, batch)
+    edges, _ = model.pairs(x, question, batch)
     weight = torch.ones(edges.size(1)).double().requires_grad_()
     total = [torch.zeros(8).double() for _ in question]
     for w, (j, i) in zip(weight, edges.T.tolist(), strict=True):
@@ -53,7 +56,7 @@ def slow_loss(model, x, question, batch, y):
     worth = torch.zeros(0)
     if len(weight):
         worth = torch.autograd.grad(loss, weight)[0].abs().tolist()
-    t = model.pairs.scores(edges, x, question, batch)
+    t = model.pairs.scores(x, edges, question, batch)
     terms = []
     for graph in range(len(question)):
         mine = [p for p in range(edges.size(1)) if batch[edges[1, p]] == graph]
@@ -111,7 +114,7 @@ def test_the_answer_is_that_of_all_pairs_and_nothing_stays_behind():
     plain = model(x, question, batch)
     with Distillation(model.pairs):
         torch.testing.assert_close(model(x, question, batch), plain)
-    assert model.pairs(x, None, question, batch).edge_weight is None
+    assert model.pairs(x, question, batch).edge_weight is None
 
 
 def test_it_finds_the_pairs_that_decide():
@@ -136,7 +139,7 @@ def test_it_finds_the_pairs_that_decide():
         optimizer.step()
     model.pairs.budget = model.pairs.budget._replace(share=0.2)
     x, marked, _ = draw()
-    j, i = model.pairs(x, None, torch.zeros(32, 3), batch).edge_index
+    j, i = model.pairs(x, torch.zeros(32, 3), batch).edge_index
     # 13 of 64 pairs are kept, and it is in 15 of them.
     assert (marked[i] | marked[j]).float().mean() > 0.9
 
@@ -146,9 +149,58 @@ def test_nothing_depends_on_any_pair():
     with Distillation(model.pairs) as teacher:
         out = model(*data([5, 4])[:3])
         assert teacher.loss((out * 0).sum()) == 0
-        assert teacher.loss(torch.ones((), requires_grad=True) * 2) == 0
         none, question, batch, _ = data([0, 0])
         assert teacher.loss(model(none, question, batch).sum()) == 0
+
+
+def test_the_loss_is_that_of_the_last_forward_pass():
+    model = make()
+    x, question, batch, _ = data([5, 4])
+    with Distillation(model.pairs) as teacher:
+        early, late = (model(x, question, batch).sum() for _ in range(2))
+        assert teacher.loss(late) > 0
+        with torch.no_grad():
+            without = model(x, question, batch).sum()
+        elsewhere = torch.ones((), requires_grad=True) * 2
+        for loss in early, late, without, elsewhere:
+            with pytest.raises(RuntimeError, match="does not depend on"):
+                teacher.loss(loss)
+
+
+def test_one_teaches_at_a_time():
+    model = make()
+    x, question, batch, _ = data([5, 4])
+    first, second = Distillation(model.pairs), Distillation(model.pairs)
+    with first:
+        for other in first, second:
+            with pytest.raises(RuntimeError, match="being taught already"):
+                other.__enter__()
+        found = first.loss(model(x, question, batch).sum())
+    assert model.pairs(x, question, batch).edge_weight is None
+    for teacher in first, second:  # again, and the other
+        with teacher:
+            loss = teacher.loss(model(x, question, batch).sum())
+        assert loss == found
+    with pytest.raises(KeyError), first:
+        raise KeyError
+    assert model.pairs(x, question, batch).edge_weight is None
+
+
+@pytest.mark.parametrize(
+    "copy_of", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_a_copy_is_not_taught(copy_of):
+    model = make()
+    x, question, batch, _ = data([5, 4])
+    with Distillation(model.pairs) as teacher:
+        loss = model(x, question, batch).sum()
+        copied = copy_of(model)
+        assert copied.pairs(x, question, batch).edge_weight is None
+        assert teacher.loss(loss) > 0
+        assert model.pairs(x, question, batch).edge_weight is not None
+        with Distillation(copied.pairs) as other:
+            assert other.loss(copied(x, question, batch).sum()) > 0
+    assert copied.state_dict().keys() == model.state_dict().keys()
 
 
 def test_misuse_is_refused():

@@ -33,7 +33,7 @@ def test_knn_equals_reference(sizes, budget, seed, ties, self_pairs):
         self_pairs=self_pairs,
     )
     x = torch.zeros(len(pos), 1)
-    by_pos = KNNPairs(**budget, self_pairs=self_pairs)(x, pos, batch=batch)
+    by_pos = KNNPairs(**budget, self_pairs=self_pairs)(x, pos=pos, batch=batch)
     assert ref.as_list(by_pos.edge_index) == expected
     by_x = KNNPairs(**budget, by="x", self_pairs=self_pairs)
     assert ref.as_list(by_x(pos, batch=batch).edge_index) == expected
@@ -59,7 +59,7 @@ def test_radius_equals_reference(sizes, r, seed, ties, self_pairs):
     ]
     pairs = RadiusPairs(r, self_pairs=self_pairs)
     x = torch.zeros(len(pos), 1)
-    kept = pairs(x, pos, batch=ref.batch_of(sizes)).edge_index
+    kept = pairs(x, pos=pos, batch=ref.batch_of(sizes)).edge_index
     assert ref.as_list(kept) == expected
 
 
@@ -69,7 +69,7 @@ def test_far_from_the_origin_distances_stay_exact(dtype):
     offset = 4096.0 if dtype == torch.float32 else 128.0
     pos = torch.tensor([[0.0], [3.0], [1.0], [6.0]], dtype=dtype) + offset
     x = torch.zeros(4, 1, dtype=dtype)
-    kept = KNNPairs(k=1, self_pairs=False)(x, pos).edge_index
+    kept = KNNPairs(k=1, self_pairs=False)(x, pos=pos).edge_index
     assert kept.tolist() == [[2, 2, 0, 1], [0, 1, 2, 3]]
 
 
@@ -87,4 +87,4 @@ def test_a_node_is_never_its_own_neighbour_however_far_the_others():
         KNNPairs(k=1, self_pairs=False),
         KNNPairs(share=0.5, self_pairs=False),
     ):
-        assert near(x, pos).edge_index.tolist() == [[1, 0], [0, 1]]
+        assert near(x, pos=pos).edge_index.tolist() == [[1, 0], [0, 1]]

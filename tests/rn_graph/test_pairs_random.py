@@ -19,13 +19,13 @@ def test_training_draws_anew_and_follows_torchs_seed():
 def test_evaluation_depends_on_seed_and_graph_alone():
     x, pos = torch.zeros(20, 1), torch.rand(20, 2)
     pairs = RandomPairs(share=0.1).eval()
-    first = pairs(x, pos).edge_index
+    first = pairs(x, pos=pos).edge_index
     torch.manual_seed(99)
-    assert torch.equal(pairs(x + 1, pos).edge_index, first)
-    assert torch.equal(pairs(x, pos.double()).edge_index, first)
+    assert torch.equal(pairs(x + 1, pos=pos).edge_index, first)
+    assert torch.equal(pairs(x, pos=pos.double()).edge_index, first)
     other_seed = RandomPairs(share=0.1, seed=1).eval()
-    assert not torch.equal(other_seed(x, pos).edge_index, first)
-    assert not torch.equal(pairs(x, pos + 1).edge_index, first)
+    assert not torch.equal(other_seed(x, pos=pos).edge_index, first)
+    assert not torch.equal(pairs(x, pos=pos + 1).edge_index, first)
     assert not torch.equal(pairs(x).edge_index, first)
     assert torch.equal(pairs(x).edge_index, pairs(x + 1).edge_index)
 
@@ -33,8 +33,8 @@ def test_evaluation_depends_on_seed_and_graph_alone():
 def test_zero_has_one_sign():
     x, pos = torch.zeros(9, 1), torch.zeros(9, 1)
     pairs = RandomPairs(k=2).eval()
-    plus = pairs(x, pos).edge_index
-    assert torch.equal(pairs(x, -pos).edge_index, plus)
+    plus = pairs(x, pos=pos).edge_index
+    assert torch.equal(pairs(x, pos=-pos).edge_index, plus)
 
 
 def test_pairs_are_drawn_evenly():
@@ -48,7 +48,7 @@ def test_pairs_are_drawn_evenly():
         (RandomPairs(k=2), 12),
         (RandomPairs(k=2, seed=5).eval(), 12),
     ):
-        edges = pairs(x, pos, None, batch).edge_index
+        edges = pairs(x, batch=batch, pos=pos).edge_index
         cell = edges[1] % n * n + edges[0] % n
         frequency = torch.bincount(cell, minlength=n * n) / scenes
         p = kept / n**2
@@ -61,7 +61,7 @@ def test_both_directions_are_drawn_apart():
     x, pos = torch.zeros(scenes * n, 1), torch.rand(scenes * n, 2)
     batch = ref.batch_of([n] * scenes)
     pairs = RandomPairs(share=0.2, self_pairs=False).eval()
-    j, i = pairs(x, pos, None, batch).edge_index
+    j, i = pairs(x, batch=batch, pos=pos).edge_index
     kept = set(zip(i.tolist(), j.tolist(), strict=True))
     both = sum((b, a) in kept for a, b in kept) / len(kept)
     # 8 of 30 candidates; given one direction, the other is 1 of 29 others.

@@ -85,6 +85,10 @@ class Contender(ABC):
     expected: ClassVar[float] = 2.5
     #: Whether the first call of a case compiles it.
     compiles: ClassVar[bool] = False
+    #: Whether its g has the weights of x_i for x_j, too.
+    tied: ClassVar[bool] = False
+    #: Objects of each graph of the batches that it is checked on.
+    check_sizes: ClassVar[tuple[tuple[int, ...], ...]] = ((3, 5, 8),)
 
     def __init__(self, shape: Shape, settings: Settings) -> None:
         self.shape = shape

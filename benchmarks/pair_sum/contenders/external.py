@@ -145,6 +145,7 @@ class External(Contender):
             "receivers": receiver,
             "n_node": n_node,
             "n_edge": n_node**2,
+            "plain_last": torch.tensor(weights.plain_last),
         }
         for k, weight in enumerate([first, *weights.weights[1:]]):
             arrays[f"weight{k}"] = weight

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.pair_sum.contenders.base import Case, TorchContender, pool
-from benchmarks.pair_sum.shapes import Inputs, Shape
+from benchmarks.pair_sum.shapes import PLAIN, Inputs, Shape
 from benchmarks.pair_sum.weights import Weights
 from rn_graph.batching import complete_edge_index
 from rn_graph.models.gnn import CONVS
@@ -22,6 +22,8 @@ class GNNLayer(TorchContender):
     @classmethod
     def fits(cls, shape: Shape) -> str | None:
         """See :class:`Contender`."""
+        if shape.name in PLAIN:
+            return "has no g: timed on the same graphs beside the usual one"
         if shape.pairs > MAX_PAIRS:
             return f"for scale only, up to {MAX_PAIRS:,} pairs"
         return None

@@ -1,30 +1,35 @@
-"""RNConv: over all pairs, with a late question, and over some pairs."""
+"""RNConv: over all pairs, in other forms of g, and over some pairs."""
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.pair_sum.contenders.base import Case, TorchContender, pool
-from benchmarks.pair_sum.shapes import Inputs, Shape
+from benchmarks.pair_sum.shapes import PLAIN, Inputs, Shape
 from benchmarks.pair_sum.weights import Weights
 from rn_graph import RNConv, question_rows
 from rn_graph.mlp import PairMLP
-from rn_graph.ops import BLOCK_BYTES, KEEP_BYTES
+from rn_graph.ops import blocked
 from rn_graph.pairs import AttentionPairs, KNNPairs, PairSelector
 
+#: Shapes that a symmetric g is timed at: one graph that grows, and batches.
+SYMMETRIC = ("clevr", "grid25", "grid64", "n64", "n256", "n1024")
 #: Layer of g, from 0, that the late question enters at.
 LATE_LAYER = 2
 SHARE = 0.1
 
 
 def _kept_bytes(shape: Shape, case: Case) -> int:
-    """Bytes of all activations that may be kept: all but the first layer's."""
+    """Bytes of all activations that may be kept: what the products give."""
     if not case.training:
         return 0
-    return shape.pairs * (shape.num_layers - 1) * shape.width * case.itemsize
+    return shape.pairs * shape.hidden_products * shape.width * case.itemsize
 
 
 def make_conv(
-    shape: Shape, weights: Weights, question_layer: int = 0
+    shape: Shape,
+    weights: Weights,
+    question_layer: int = 0,
+    symmetric: bool = False,
 ) -> RNConv:
     """RNConv with the given weights."""
     conv = RNConv(
@@ -34,6 +39,8 @@ def make_conv(
         num_layers=shape.num_layers,
         question_channels=shape.question_channels or None,
         question_layer=question_layer,
+        plain_last=shape.plain_last,
+        symmetric=symmetric,
     )
     assert isinstance(conv.g, PairMLP)
     own = [*weights.weights]
@@ -41,6 +48,9 @@ def make_conv(
         *nodes, question = weights.first()
         own[0] = torch.cat(nodes, dim=1)
         own[question_layer] = torch.cat([own[question_layer], question], dim=1)
+    if symmetric:  # one weight for sender and receiver
+        node, _, asked = weights.first()
+        own[0] = torch.cat([node, asked], dim=1)
     with torch.no_grad():
         for lin, weight, bias in zip(
             conv.g.lins, own, weights.biases, strict=True
@@ -57,7 +67,10 @@ class RNConvAll(TorchContender):
     label = "RNConv (rn_graph)"
     kind = "ours"
     expected = 1.5
+    # Small graphs of one size go another way than ragged ones.
+    check_sizes = ((3, 5, 8), (8, 8))
     question_layer = 0
+    symmetric = False
 
     @classmethod
     def rows(cls, shape: Shape) -> int:
@@ -67,16 +80,20 @@ class RNConvAll(TorchContender):
     @classmethod
     def recomputed_share(cls, shape: Shape, case: Case) -> float:
         """See :class:`Contender`."""
-        return max(0.0, 1 - KEEP_BYTES / max(_kept_bytes(shape, case), 1))
+        all_bytes = max(_kept_bytes(shape, case), 1)
+        return max(0.0, 1 - blocked.KEEP_BYTES / all_bytes)
 
     @classmethod
     def estimate_bytes(cls, shape: Shape, case: Case) -> int:
         """What is kept, and some blocks: not a matter of the pairs."""
-        return KEEP_BYTES + 2 * (shape.num_layers + 2) * BLOCK_BYTES
+        blocks = 2 * (shape.num_layers + 2)
+        return blocked.KEEP_BYTES + blocks * blocked.BLOCK_BYTES
 
     def build(self, weights: Weights) -> nn.Module:
         """See :class:`TorchContender`."""
-        return make_conv(self.shape, weights, self.question_layer)
+        return make_conv(
+            self.shape, weights, self.question_layer, self.symmetric
+        )
 
     def prepare(self, inputs: Inputs) -> None:
         """See :class:`Contender`."""
@@ -109,7 +126,8 @@ class RNConvKeeping(RNConvAll):
     @classmethod
     def fits(cls, shape: Shape) -> str | None:
         """See :class:`Contender`."""
-        if _kept_bytes(shape, Case("training", "fp32")) <= KEEP_BYTES:
+        all_bytes = _kept_bytes(shape, Case("training", "fp32"))
+        if all_bytes <= blocked.KEEP_BYTES:
             return "RNConv keeps all by itself here"
         return None
 
@@ -146,6 +164,24 @@ class RNConvLate(RNConvAll):
         return None
 
 
+class RNConvSymmetric(RNConvAll):
+    """RNConv whose g is the same both ways, computed once for both."""
+
+    name = "rnconv_symmetric"
+    label = "RNConv, symmetric g"
+    kind = "variant"
+    expected = 0.9
+    tied = True
+    symmetric = True
+
+    @classmethod
+    def fits(cls, shape: Shape) -> str | None:
+        """See :class:`Contender`."""
+        if shape.name not in SYMMETRIC:
+            return f"timed at {', '.join(SYMMETRIC)}"
+        return None
+
+
 class OverPairs(nn.Module):
     """RNConv over the pairs of a selection.
 
@@ -163,8 +199,10 @@ class OverPairs(nn.Module):
         self, x: Tensor, pos: Tensor, question: Tensor | None, batch: Tensor
     ) -> Tensor:
         """Choose pairs and sum over them, ``[N, width]``."""
-        edges, weight = self.pairs(x, pos, question, batch)
-        out: Tensor = self.conv(x, edges, question, batch, edge_weight=weight)
+        edges, weight = self.pairs(x, question=question, batch=batch, pos=pos)
+        out: Tensor = self.conv(
+            x, edges, question=question, batch=batch, edge_weight=weight
+        )
         return out
 
 
@@ -178,6 +216,8 @@ class SparsePairs(TorchContender):
         """See :class:`Contender`."""
         if min(shape.sizes) < 64:
             return "a choice among pairs pays at 64 objects and more"
+        if shape.name in PLAIN:
+            return "timed on the same graphs with the usual g"
         return None
 
     @classmethod

@@ -11,7 +11,7 @@ from torch_geometric.utils import to_dense_batch
 
 from benchmarks.pair_sum.contenders.base import TorchContender, pool
 from benchmarks.pair_sum.shapes import Inputs, Shape
-from benchmarks.pair_sum.weights import Weights, sequential
+from benchmarks.pair_sum.weights import Weights, linear
 from rn_graph.batching import complete_edge_index
 
 
@@ -57,7 +57,7 @@ class Plain(OnEdges):
 
     def build(self, weights: Weights) -> nn.Module:
         """See :class:`TorchContender`."""
-        return PlainRN(sequential(weights.weights, weights.biases))
+        return PlainRN(weights.mlp())
 
     def forward(self) -> Tensor:
         """See :class:`TorchContender`."""
@@ -101,7 +101,7 @@ class Padded(TorchContender):
 
     def build(self, weights: Weights) -> nn.Module:
         """See :class:`TorchContender`."""
-        return sequential(weights.weights, weights.biases)
+        return weights.mlp()
 
     def prepare(self, inputs: Inputs) -> None:
         """See :class:`Contender`."""
@@ -143,6 +143,67 @@ class Padded(TorchContender):
         return summed
 
 
+class SplitRN(nn.Module):
+    """Dense, the first layer's products with nodes and questions apart."""
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__()
+        w_i, w_j, w_q = weights.first()
+        self.receiver = linear(w_i, weights.biases[0])
+        self.sender = linear(w_j)
+        self.question = linear(w_q) if w_q.numel() else None
+        self.later = weights.later_mlp()
+
+    def forward(self, x: Tensor, question: Tensor | None) -> Tensor:
+        """Sums of each node of ``x``, ``[B, N, width]``."""
+        r, s = self.receiver(x), self.sender(x)
+        if self.question is not None:
+            r = r + self.question(question).unsqueeze(1)
+        h = torch.relu(r.unsqueeze(2) + s.unsqueeze(1))
+        out: Tensor = self.later(h.flatten(0, 2)).view(h.shape)
+        return out.sum(2)
+
+
+class DenseSplit(TorchContender):
+    """Dense rows again, of graphs of one size, the first layer split.
+
+    What one writes by hand for few small graphs: no checks, no blocks, the
+    gradients by autograd.
+    """
+
+    name = "dense_split"
+    label = "PyTorch, dense, first layer split"
+    kind = "peer"
+    check_sizes = ((6, 6, 6),)
+
+    @classmethod
+    def fits(cls, shape: Shape) -> str | None:
+        """See :class:`Contender`."""
+        if len(set(shape.sizes)) > 1:
+            return "takes graphs of one size; those that are padded do others"
+        return None
+
+    @classmethod
+    def input_channels(cls, shape: Shape) -> int:
+        """See :class:`Contender`."""
+        return 0  # no row is put together
+
+    def build(self, weights: Weights) -> nn.Module:
+        """See :class:`TorchContender`."""
+        return SplitRN(weights)
+
+    def prepare(self, inputs: Inputs) -> None:
+        """See :class:`Contender`."""
+        super().prepare(inputs.one_graph_a_question())
+
+    def forward(self) -> Tensor:
+        """See :class:`TorchContender`."""
+        i = self.inputs
+        x = i.x.view(i.num_sums, -1, i.x.size(1))
+        out: Tensor = self.module(x, i.question).sum(1)
+        return out
+
+
 class EdgeConvRN(OnEdges):
     """PyG's EdgeConv, whose MLP reads ``[x_i ; x_j − x_i]``.
 
@@ -162,7 +223,7 @@ class EdgeConvRN(OnEdges):
         """See :class:`TorchContender`."""
         w_i, w_j, w_q = weights.first()
         first = torch.cat([w_i + w_j, w_q, w_j, torch.zeros_like(w_q)], dim=1)
-        g = sequential([first, *weights.weights[1:]], weights.biases)
+        g = weights.mlp(first)
         drawn = copy.deepcopy(g.state_dict())
         conv = EdgeConv(g, aggr="sum")  # draws g's parameters anew
         g.load_state_dict(drawn)

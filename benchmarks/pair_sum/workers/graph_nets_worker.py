@@ -37,6 +37,7 @@ class GraphNetsPeer(Peer):
             )
             for k in range(count)
         ]
+        self.plain_last = bool(arrays["plain_last"])
         self.x = tf.Variable(arrays["x"])
         self.question = None
         if "question" in arrays:
@@ -59,10 +60,10 @@ class GraphNetsPeer(Peer):
 
         def g(rows: Any) -> Any:
             h = rows[:, :used]  # [x_i ; q ; x_j], without the second q
-            for weight, bias in self.g:
-                h = tf.nn.relu(
-                    h @ tf.cast(weight, dtype) + tf.cast(bias, dtype)
-                )
+            last = len(self.g) - 1
+            for k, (weight, bias) in enumerate(self.g):
+                h = h @ tf.cast(weight, dtype) + tf.cast(bias, dtype)
+                h = h if k == last and self.plain_last else tf.nn.relu(h)
             return tf.cast(h, tf.float32)
 
         graph = self.graphs.GraphsTuple(

@@ -25,6 +25,7 @@ class JraphPeer(Peer):
     def setup(self, arrays: dict[str, np.ndarray]) -> None:
         """See :class:`Peer`."""
         a = {k: self.jnp.asarray(v) for k, v in arrays.items()}
+        self.plain_last = bool(arrays["plain_last"])
         count = sum(k.startswith("weight") for k in a)
         self.leaves = {
             "g": [(a[f"weight{k}"].T, a[f"bias{k}"]) for k in range(count)],
@@ -49,8 +50,10 @@ class JraphPeer(Peer):
 
         def g(sent: Any, received: Any) -> Any:
             h = jnp.concatenate([received, sent[:, : x.shape[1]]], 1)
-            for weight, bias in leaves["g"]:
-                h = jax.nn.relu(h @ weight + bias)
+            last = len(leaves["g"]) - 1
+            for k, (weight, bias) in enumerate(leaves["g"]):
+                h = h @ weight + bias
+                h = h if k == last and self.plain_last else jax.nn.relu(h)
             return h.astype(jnp.float32)
 
         graph = self.jraph.GraphsTuple(

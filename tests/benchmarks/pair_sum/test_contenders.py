@@ -8,6 +8,7 @@ from benchmarks.pair_sum.check import WrongResultError, check
 from benchmarks.pair_sum.contenders import CONTENDERS, find_contenders
 from benchmarks.pair_sum.contenders.base import Case, Settings, Unavailable
 from benchmarks.pair_sum.contenders.external import close_workers
+from benchmarks.pair_sum.contenders.ours import RNConvAll, RNConvSymmetric
 from benchmarks.pair_sum.contenders.torch_peers import Padded, Plain
 from benchmarks.pair_sum.shapes import SHAPES, make_inputs
 
@@ -15,6 +16,9 @@ SETTINGS = Settings(jraph_python=sys.executable)
 ONE = replace(SHAPES["clevr"], width=16, question_channels=7)
 MANY = replace(SHAPES["questions"], width=16, question_channels=7)
 NONE = replace(SHAPES["grid64"], width=16)
+ASKED = replace(NONE, question_channels=7)
+PLAIN = replace(ONE, plain_last=True)
+PLAIN_ONES = replace(NONE, plain_last=True, num_layers=3)
 IN_PROCESS = [
     name
     for name in CONTENDERS
@@ -32,10 +36,18 @@ def make(name, shape, settings=SETTINGS):
         pytest.skip(f"{name}: {error}")
 
 
-@pytest.mark.parametrize("shape", [ONE, MANY, NONE], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "shape",
+    [ONE, MANY, NONE, ASKED, PLAIN, PLAIN_ONES],
+    ids=["one", "many", "none", "asked", "plain", "plain_ones"],
+)
 @pytest.mark.parametrize("name", IN_PROCESS)
 def test_computes_the_formula(name, shape):
     check(make(name, shape))
+
+
+def test_dense_rows_of_several_questions():
+    check(make("dense_split", replace(ASKED, questions=2)))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -45,9 +57,10 @@ def test_computes_the_formula_at_full_width(name, seed):
     check(make(name, SHAPES["clevr"], replace(SETTINGS, seed=seed)))
 
 
-def test_jraph_computes_the_formula():
+@pytest.mark.parametrize("shape", [ONE, PLAIN], ids=["one", "plain"])
+def test_jraph_computes_the_formula(shape):
     try:
-        check(make("jraph", ONE))
+        check(make("jraph", shape))
     finally:
         close_workers()
 
@@ -100,6 +113,36 @@ def test_wrong_gradients_are_found():
         check(Doubles(ONE, SETTINGS))
 
 
+def test_a_symmetric_g_is_checked_with_tied_weights():
+    class Untied(RNConvSymmetric):
+        symmetric = False
+
+    check(RNConvSymmetric(ONE, SETTINGS))
+    with pytest.raises(WrongResultError, match="its out deviates"):
+        check(Untied(ONE, SETTINGS))
+
+
+@pytest.mark.parametrize("equal", [False, True])
+def test_ours_is_checked_on_ragged_and_equal_graphs(equal):
+    class Wrong(RNConvAll):
+        def forward(self):
+            is_equal = len(set(self.inputs.shape.sizes)) == 1
+            return super().forward() * (1.01 if is_equal == equal else 1)
+
+    with pytest.raises(WrongResultError, match="its out deviates"):
+        check(Wrong(ONE, SETTINGS))
+
+
+def test_a_last_relu_is_found():
+    class Clamped(Padded):
+        def build(self, weights):
+            return super().build(weights._replace(plain_last=False))
+
+    check(Padded(PLAIN, SETTINGS))
+    with pytest.raises(WrongResultError, match="its out deviates"):
+        check(Clamped(PLAIN, SETTINGS))
+
+
 def test_all_get_the_same_weights():
     plain, ours = make("pyg_plain", ONE), make("rnconv", ONE)
     for k, lin in enumerate(ours.module.g.lins):
@@ -141,5 +184,7 @@ def test_recomputed_share():
     assert 0.97 < share("n1024", training) < 1
     assert share("n1024", Case("forward", "fp32")) == 0
     assert share("n1024", Case("training", "bf16")) < share("n1024", training)
+    assert share("n256_plain", training) == 0.5
+    assert share("n256_plain3", training) == 0
     assert share("n1024", training, "rnconv_keep") == 0
     assert share("n1024", training, "padded") == 0

@@ -54,7 +54,7 @@ def test_run_resumes(tmp_path, monkeypatch):
     assert "several questions" in rows["rnconv_late"].reason
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["runs"][0]["seed"] == 0
-    assert "16 fp32" in config["runs"][0]["floor"]
+    assert "16 fp32, 3 products" in config["runs"][0]["floor"]
 
     monkeypatch.setattr(run, "measure", None)  # would be called
     Run(first, Settings(), tmp_path).measure()
@@ -71,6 +71,14 @@ def test_another_machine_is_refused(tmp_path):
     path.write_text(json.dumps(config))
     with pytest.raises(ValueError, match="'Z80'"):
         Run(plan("rnconv"), Settings(), tmp_path)
+
+
+def test_each_g_has_its_floor(tmp_path):
+    plain = replace(SHAPES["n64_plain"], width=16)
+    Run(plan("rnconv", shapes=[TINY, plain]), Settings(), tmp_path).measure()
+    config = json.loads((tmp_path / "config.json").read_text())
+    floors = config["runs"][0]["floor"]
+    assert list(floors) == ["16 fp32, 3 products", "16 fp32, 2 products"]
 
 
 def test_a_wrong_contender_is_not_timed(tmp_path, monkeypatch):
@@ -178,6 +186,12 @@ def test_memory_rows(tmp_path):
         ("n64", "pyg_plain"),
     ]
     assert all(row.peak_bytes is not None for row in rows)
+
+
+def test_nothing_is_timed_on_request(tmp_path):
+    nothing = ["--modes", "none", "--memory", "none"]
+    with pytest.raises(SystemExit, match="holds no times"):
+        command([*nothing, "--shapes", "n8", "--folder", str(tmp_path)])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,10 @@ import torch
 
 from benchmarks.pair_sum.shapes import (
     CLEVR_OBJECTS,
+    GROWTH,
+    PLAIN,
     SHAPES,
+    SWEEP,
     find_shapes,
     make_inputs,
 )
@@ -30,6 +33,36 @@ def test_shapes():
     assert SHAPES["n4096"].pairs == 4096**2
     one = SHAPES["questions"].like(3, 2)
     assert one.pairs == 10 * (9 + 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "plain", "products"),
+    [
+        ("n256", 4, False, 3),
+        ("n256_plain", 4, True, 2),
+        ("n256_3", 3, False, 2),
+        ("n256_plain3", 3, True, 1),
+        ("grid25_plain", 4, True, 2),
+    ],
+)
+def test_other_forms_of_g(name, layers, plain, products):
+    shape = SHAPES[name]
+    assert (shape.num_layers, shape.plain_last) == (layers, plain)
+    assert shape.hidden_products == products
+    assert shape.hidden_flops == 2 * shape.pairs * products * 256**2
+    assert shape.title.endswith("last layer plain") == plain
+    assert (name in PLAIN) == (name != "n256")
+    assert (name in GROWTH) == (name == "n256")
+
+
+def test_groups():
+    assert list(SWEEP) == [f"n{2**k}" for k in range(3, 13)]
+    assert set(GROWTH) - set(SWEEP) == {"n8192", "n16384"}
+    everything = [s.name for s in find_shapes(["all"])]
+    assert set(everything) == set(SHAPES) - {"n8192", "n16384"}
+    assert [s.name for s in find_shapes(["plain"])] == list(PLAIN)
+    titles = {shape.title for shape in SHAPES.values()}
+    assert len(titles) == len(SHAPES)
 
 
 def test_find_shapes():

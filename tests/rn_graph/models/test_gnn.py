@@ -132,7 +132,7 @@ def test_degree_histogram_counts_as_networkx_does(batches, near, seed):
     degrees = []
     for graph in (g for batch in data for g in batch.to_data_list()):
         if near:
-            edge_index, _ = pairs(graph.x, graph.pos)
+            edge_index, _ = pairs(graph.x, pos=graph.pos)
             g = nx.DiGraph()
             g.add_nodes_from(range(graph.num_nodes))
             g.add_edges_from(edge_index.t().tolist())

@@ -109,7 +109,7 @@ def test_objects_are_summed_beside_the_pairs():
     torch.nn.init.normal_(model.object_sum.weight)
     x, batch, question = data["x"], data["batch"], data["question"]
     seen = plain.objects(x, question, batch)
-    edges, _ = plain.pairs(seen, data["pos"], question, batch)
+    edges, _ = plain.pairs(seen, question, batch, data["pos"])
     expected = torch.zeros(2, 12).double()
     for j, i in edges.T.tolist():
         h = torch.cat([seen[i], seen[j], question[batch[i]]])

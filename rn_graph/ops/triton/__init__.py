@@ -1,11 +1,21 @@
-"""Which sums the Triton kernels know; does not import Triton."""
+r"""The sum over pairs of a plain MLP by Triton kernels, for CUDA.
+
+Forward, one kernel runs all layers of g over a tile of pairs and sums them:
+no activation leaves the chip. Backward, a tile's activations are computed
+again and written, with their gradients, into a workspace of constant size,
+from which the weights' gradients are taken as large products; so memory does
+not grow with the number of pairs. Nothing is added in an order that changes:
+equal inputs give equal bits.
+
+Here is which sums the kernels know. Triton need not be installed for that;
+the other modules import it.
+"""
 
 import importlib.util
 import os
+from collections.abc import Sequence
 
 import torch
-
-from rn_graph.mlp import PairMLP, PairModule
 
 #: Widths that the kernels are written for.
 WIDTHS = (16, 32, 64, 128, 256, 512)
@@ -15,20 +25,18 @@ DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
 def why_not(
-    g: PairMLP | PairModule, dtype: torch.dtype, device: torch.device
+    widths: Sequence[int], dtype: torch.dtype, device: torch.device
 ) -> str | None:
-    """Why the kernels cannot sum g, or ``None`` where they can.
+    """Why the kernels cannot sum a plain MLP, or ``None`` where they can.
 
     Args:
-        g: The function of a pair.
+        widths: Of its layers, the first one's first.
         dtype: What its layers are computed in.
         device: Where.
     """
-    if not g.is_plain or not isinstance(g, PairMLP):
-        return "it knows no norm, no dropout and no custom g"
-    if len(g.lins) < 2:
+    if len(widths) < 2:
         return "g has one layer, so there are no products"
-    width, last = g.lins[0].out_channels, g.lins[-1].out_channels
+    width, last = widths[0], widths[-1]
     if width not in WIDTHS or last > width:
         return (
             f"g's layers are {width} wide and {last} at the end, expected one "
@@ -53,7 +61,7 @@ def why_not(
 
 
 def is_chosen(
-    g: PairMLP | PairModule, dtype: torch.dtype, device: torch.device
+    widths: Sequence[int], dtype: torch.dtype, device: torch.device
 ) -> bool:
     """Whether the kernels are used where nobody says which backend.
 
@@ -65,4 +73,4 @@ def is_chosen(
     tf32 = torch.backends.cuda.matmul.fp32_precision == "tf32"
     if dtype == torch.float32 and not tf32:
         return False
-    return why_not(g, dtype, device) is None
+    return why_not(widths, dtype, device) is None

@@ -10,26 +10,23 @@ them; layer 0 is the sum of the node terms.
 import triton
 import triton.language as tl
 
-#: Numbers that change from batch to batch: no kernel is compiled anew for one.
-_CHANGING = [
-    "num_rows",
-    "num_nodes",
-    "num_tiles",
-    "search",
-    "base",
-    "slots",
-    "first_tile",
-    "first_node",
-    "first_row",
-    "last_row",
-]
-
-
-def kernel(function):
-    """Compile a kernel at its first launch, for each type and constant."""
-    names = function.__code__.co_varnames
-    names = [name for name in _CHANGING if name in names]
-    return triton.jit(do_not_specialize=names)(function)
+#: Decorates a kernel that is launched; it is compiled at its first launch, for
+#: each type and constant, but not anew for numbers that change from batch to
+#: batch.
+kernel = triton.jit(
+    do_not_specialize=[
+        "num_rows",
+        "num_nodes",
+        "row_tiles",
+        "search",
+        "base",
+        "slots",
+        "first_tile",
+        "first_node",
+        "first_row",
+        "last_row",
+    ]
+)
 
 
 @triton.jit
@@ -52,10 +49,10 @@ def load_rows(matrix, row, columns, live, H: tl.constexpr):
 
 
 @triton.jit
-def locate(tiles, num_tiles, search, tile, BJ: tl.constexpr):
+def locate(tiles, row_tiles, search, tile, BJ: tl.constexpr):
     """Row tile m of a tile, ``tiles[m] <= tile < tiles[m + 1]``; its start."""
     row_tile = 0
-    above = num_tiles
+    above = row_tiles
     for _ in range(search):
         middle = (row_tile + above) // 2
         before = tl.load(tiles + middle) <= tile
@@ -67,7 +64,7 @@ def locate(tiles, num_tiles, search, tile, BJ: tl.constexpr):
 @triton.jit
 def tile_pairs(
     first,
-    count,
+    length,
     own,
     num_rows,
     row_tile,
@@ -81,7 +78,7 @@ def tile_pairs(
     row = row_tile * BI + pair // BJ
     place = start + pair % BJ
     inside = row < num_rows
-    live = place < tl.load(count + row, mask=inside, other=0)
+    live = place < tl.load(length + row, mask=inside, other=0)
     if not SELF:  # the senders but the receiver itself
         itself = tl.load(own + row, mask=inside, other=0)
         place = tl.where(place >= itself, place + 1, place)
@@ -90,11 +87,15 @@ def tile_pairs(
 
 
 @triton.jit
-def sum_senders(h, BI: tl.constexpr, BJ: tl.constexpr, WIDTH: tl.constexpr):
-    """Sum a tile ``[BM, WIDTH]`` over each receiver's senders."""
-    if BJ == 1:
-        return h
-    return tl.sum(tl.reshape(h, [BI, BJ, WIDTH]), axis=1)
+def store_sums(out, row, columns, h, BI: tl.constexpr, H: tl.constexpr):
+    """Store a tile's sums over each receiver's senders, some columns of it.
+
+    They go to the rows ``row [BI]`` of ``out``, ``[rows, H]``.
+    """
+    if h.shape[0] > BI:
+        h = tl.reshape(h, [BI, h.shape[0] // BI, h.shape[1]])
+        h = tl.sum(h, axis=1)
+    tl.store(places(out, row, columns, H), h)
 
 
 @kernel
@@ -108,7 +109,6 @@ def sum_tiles_kernel(
     first_tile,
     H: tl.constexpr,
     BI: tl.constexpr,
-    MANY: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
     """Add the parts of each row tile, ``[slots, BI, H]``, to its rows."""
@@ -116,6 +116,7 @@ def sum_tiles_kernel(
     some = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
     start = tl.maximum(tl.load(tiles + row_tile) - base, 0)
     stop = tl.minimum(tl.load(tiles + row_tile + 1) - base, slots)
+    MANY: tl.constexpr = 256 // BI
     part = tl.arange(0, MANY * BI)
     total = tl.zeros([BI, CHUNK], tl.float32)
     for s in range(start, stop, MANY):

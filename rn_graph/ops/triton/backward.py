@@ -6,75 +6,17 @@ layers go two at a time as in the forward pass, an odd one comes last.
 
 # mypy: allow-untyped-defs, allow-untyped-decorators
 
-import triton
 import triton.language as tl
 
-from rn_graph.ops.triton_forward import layers, through
-from rn_graph.ops.triton_tiles import (
+from rn_graph.ops.triton.forward import layers, through
+from rn_graph.ops.triton.tiles import (
     kernel,
     load_rows,
     locate,
     places,
-    sum_senders,
+    store_sums,
     tile_pairs,
 )
-
-
-@triton.jit
-def two_gradients(
-    d,
-    weight,
-    saved,
-    grads,
-    row_parts,
-    late_parts,
-    biases,
-    plane,
-    at,
-    part_row,
-    layer: tl.constexpr,
-    LATE: tl.constexpr,
-    H: tl.constexpr,
-    BI: tl.constexpr,
-    BJ: tl.constexpr,
-    CK: tl.constexpr,
-    PRECISION: tl.constexpr,
-    STAGES: tl.constexpr,
-):
-    """Gradients two layers below ``layer``, given those of it, ``d``."""
-    full = tl.arange(0, H)
-    upper = weight + (layer - 1) * H * H
-    lower = upper - H * H
-    g = tl.zeros([BI * BJ, H], tl.float32)
-    for c in tl.range(0, H, CK, num_stages=STAGES):
-        some = c + tl.arange(0, CK)
-        w = tl.load(upper + full[:, None] * H + some[None, :])
-        t = tl.dot(d, w, input_precision=PRECISION)
-        h = tl.load(places(saved + (layer - 1) * plane, at, some, H))
-        t = tl.where(h > 0, t, 0.0)
-        part = t.to(d.dtype)
-        tl.store(places(grads + (layer - 1) * plane, at, some, H), part)
-        tl.store(biases + (layer - 2) * H + some, tl.sum(t, axis=0))
-        if layer - 1 == LATE:
-            parts = sum_senders(t, BI, BJ, CK)
-            tl.store(places(late_parts, part_row, some, H), parts)
-        v = tl.load(lower + some[:, None] * H + full[None, :])
-        g = tl.dot(part, v, g, input_precision=PRECISION)
-    below = tl.load(places(saved + (layer - 2) * plane, at, full, H))
-    g = tl.where(below > 0, g, 0.0)
-    to = places(grads + (layer - 2) * plane, at, full, H)
-    below = g.to(d.dtype)
-    if layer == 2:
-        parts = sum_senders(g, BI, BJ, H)
-        tl.store(places(row_parts, part_row, full, H), parts)
-        tl.store(to, below)
-    else:
-        tl.store(biases + (layer - 3) * H + full, tl.sum(g, axis=0))
-        if layer - 2 == LATE:
-            parts = sum_senders(g, BI, BJ, H)
-            tl.store(places(late_parts, part_row, full, H), parts)
-        below = through(to, below)
-    return below
 
 
 @kernel
@@ -84,25 +26,24 @@ def backward_kernel(
     late,
     weight,
     bias,
-    grad,
-    saved,
-    grads,
-    row_parts,
-    late_parts,
-    bias_parts,
     first,
-    count,
+    length,
     own,
     num_rows,
     tiles,
-    num_tiles,
+    row_tiles,
     search,
     base,
+    grad,
+    saved,
+    grads,
     plane,
+    row_parts,
+    late_parts,
+    bias_parts,
     SELF: tl.constexpr,
     DEPTH: tl.constexpr,
     LATE: tl.constexpr,
-    PLAIN: tl.constexpr,
     H: tl.constexpr,
     BI: tl.constexpr,
     BJ: tl.constexpr,
@@ -122,9 +63,9 @@ def backward_kernel(
     full = tl.arange(0, H)
     dtype = receiver.dtype.element_ty
 
-    row_tile, start = locate(tiles, num_tiles, search, base + slot, BJ)
+    row_tile, start = locate(tiles, row_tiles, search, base + slot, BJ)
     row, node, live = tile_pairs(
-        first, count, own, num_rows, row_tile, start, SELF, BI, BJ
+        first, length, own, num_rows, row_tile, start, SELF, BI, BJ
     )
     at = slot.to(tl.int64) * (BI * BJ) + tl.arange(0, BI * BJ)
     part_row = slot.to(tl.int64) * BI + tl.arange(0, BI)
@@ -145,43 +86,49 @@ def backward_kernel(
         DEPTH,
         LATE,
         H,
-        BI * BJ,
         CK,
         PRECISION,
         STAGES,
     )
 
     d = tl.load(places(grad, row, full, H), mask=live[:, None], other=0.0)
-    if not PLAIN:
-        d = tl.where(y > 0, d, 0.0)
+    d = tl.where(y > 0, d, 0.0)
     g = d.to(tl.float32)
     tl.store(biases + (DEPTH - 1) * H + full, tl.sum(g, axis=0))
     if LATE == DEPTH:
-        parts = sum_senders(g, BI, BJ, H)
-        tl.store(places(late_parts, part_row, full, H), parts)
+        store_sums(late_parts, part_row, full, g, BI, H)
     d = through(places(grads + DEPTH * plane, at, full, H), d)
 
-    for two in tl.static_range(DEPTH // 2):
-        d = two_gradients(
-            d,
-            weight,
-            saved,
-            grads,
-            row_parts,
-            late_parts,
-            biases,
-            plane,
-            at,
-            part_row,
-            DEPTH - 2 * two,
-            LATE,
-            H,
-            BI,
-            BJ,
-            CK,
-            PRECISION,
-            STAGES,
-        )
+    # Gradients of the inputs of layers `layer` and the one before.
+    for layer in tl.static_range(DEPTH, 1, -2):
+        upper = weight + (layer - 1) * H * H
+        lower = upper - H * H
+        g = tl.zeros([BI * BJ, H], tl.float32)
+        for c in tl.range(0, H, CK, num_stages=STAGES):
+            some = c + tl.arange(0, CK)
+            w = tl.load(upper + full[:, None] * H + some[None, :])
+            t = tl.dot(d, w, input_precision=PRECISION)
+            h = tl.load(places(saved + (layer - 1) * plane, at, some, H))
+            t = tl.where(h > 0, t, 0.0)
+            part = t.to(dtype)
+            tl.store(places(grads + (layer - 1) * plane, at, some, H), part)
+            tl.store(biases + (layer - 2) * H + some, tl.sum(t, axis=0))
+            if layer - 1 == LATE:
+                store_sums(late_parts, part_row, some, t, BI, H)
+            v = tl.load(lower + some[:, None] * H + full[None, :])
+            g = tl.dot(part, v, g, input_precision=PRECISION)
+        below = tl.load(places(saved + (layer - 2) * plane, at, full, H))
+        g = tl.where(below > 0, g, 0.0)
+        d = g.to(dtype)
+        to = places(grads + (layer - 2) * plane, at, full, H)
+        if layer == 2:
+            store_sums(row_parts, part_row, full, g, BI, H)
+            tl.store(to, d)
+        else:
+            tl.store(biases + (layer - 3) * H + full, tl.sum(g, axis=0))
+            if layer - 2 == LATE:
+                store_sums(late_parts, part_row, full, g, BI, H)
+            d = through(to, d)
 
     if DEPTH % 2 == 1:
         for c in tl.range(0, H, CK, num_stages=STAGES):
@@ -191,9 +138,7 @@ def backward_kernel(
             h = tl.load(places(saved, at, some, H))
             t = tl.where(h > 0, t, 0.0)
             tl.store(places(grads, at, some, H), t.to(dtype))
-            # Not `parts`: to the compiler a loop's variable keeps its shape.
-            narrow = sum_senders(t, BI, BJ, CK)
-            tl.store(places(row_parts, part_row, some, H), narrow)
+            store_sums(row_parts, part_row, some, t, BI, H)
 
 
 @kernel
@@ -201,7 +146,7 @@ def sum_receivers_kernel(
     grads,
     out,
     first,
-    count,
+    length,
     own,
     row_first,
     row_count,
@@ -217,7 +162,6 @@ def sum_receivers_kernel(
     BI: tl.constexpr,
     BJ: tl.constexpr,
     BN: tl.constexpr,
-    MANY: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
     """Add each sender's pairs in the workspace, ``[pairs, H]``, to ``out``."""
@@ -230,6 +174,7 @@ def sum_receivers_kernel(
     stop = tl.minimum(stop, last_row)
     total = tl.zeros([BN, CHUNK], tl.float32)
     # Pairs of MANY receivers with BN senders, of each sender's own graph.
+    MANY: tl.constexpr = 16
     pair = tl.arange(0, MANY * BN)
     sender = first_node + tl.program_id(0) * BN + pair % BN
     for i in range(0, tl.max(stop - start), MANY):

@@ -11,13 +11,13 @@ built chunk by chunk.
 import triton
 import triton.language as tl
 
-from rn_graph.ops.triton_tiles import (
+from rn_graph.ops.triton.tiles import (
     kernel,
     load_rows,
     locate,
     places,
     relu,
-    sum_senders,
+    store_sums,
     tile_pairs,
 )
 
@@ -64,44 +64,6 @@ def through(places, h):
 
 
 @triton.jit
-def two_layers(
-    h,
-    late,
-    weight,
-    bias,
-    saved,
-    plane,
-    at,
-    row,
-    live,
-    layer: tl.constexpr,
-    SAVE: tl.constexpr,
-    LATE: tl.constexpr,
-    H: tl.constexpr,
-    BM: tl.constexpr,
-    CK: tl.constexpr,
-    PRECISION: tl.constexpr,
-    STAGES: tl.constexpr,
-):
-    """Layers ``layer`` and the next of ``h``, the next before its ReLU."""
-    full = tl.arange(0, H)
-    lower = weight + (layer - 1) * H * H
-    upper = lower + H * H
-    y = tl.zeros([BM, H], tl.float32)
-    for c in tl.range(0, H, CK, num_stages=STAGES):
-        some = c + tl.arange(0, CK)
-        w = tl.load(lower + some[None, :] * H + full[:, None])
-        t = tl.dot(h, w, input_precision=PRECISION)
-        t = shift(t, late, bias, row, live, some, layer, LATE, H)
-        part = relu(t).to(h.dtype)
-        if SAVE:
-            tl.store(places(saved + layer * plane, at, some, H), part)
-        v = tl.load(upper + full[None, :] * H + some[:, None])
-        y = tl.dot(part, v, y, input_precision=PRECISION)
-    return shift(y, late, bias, row, live, full, layer + 1, LATE, H)
-
-
-@triton.jit
 def layers(
     receiver,
     sender,
@@ -118,7 +80,6 @@ def layers(
     DEPTH: tl.constexpr,
     LATE: tl.constexpr,
     H: tl.constexpr,
-    BM: tl.constexpr,
     CK: tl.constexpr,
     PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
@@ -131,7 +92,7 @@ def layers(
     full = tl.arange(0, H)
     dtype = receiver.dtype.element_ty
     if DEPTH % 2 == 1:
-        y = tl.zeros([BM, H], tl.float32)
+        y = tl.zeros([row.shape[0], H], tl.float32)
         for c in tl.range(0, H, CK, num_stages=STAGES):
             some = c + tl.arange(0, CK)
             part = first_layer(receiver, sender, row, node, live, some, H)
@@ -149,30 +110,25 @@ def layers(
         if SAVE:
             tl.store(places(saved, at, full, H), h)
 
-    for two in tl.static_range(DEPTH // 2):
-        y = two_layers(
-            h,
-            late,
-            weight,
-            bias,
-            saved,
-            plane,
-            at,
-            row,
-            live,
-            DEPTH % 2 + 2 * two + 1,
-            SAVE,
-            LATE,
-            H,
-            BM,
-            CK,
-            PRECISION,
-            STAGES,
-        )
-        if two + 1 < DEPTH // 2:
+    for layer in tl.static_range(DEPTH % 2 + 1, DEPTH, 2):
+        lower = weight + (layer - 1) * H * H
+        upper = lower + H * H
+        y = tl.zeros([row.shape[0], H], tl.float32)
+        for c in tl.range(0, H, CK, num_stages=STAGES):
+            some = c + tl.arange(0, CK)
+            w = tl.load(lower + some[None, :] * H + full[:, None])
+            t = tl.dot(h, w, input_precision=PRECISION)
+            t = shift(t, late, bias, row, live, some, layer, LATE, H)
+            part = relu(t).to(dtype)
+            if SAVE:
+                tl.store(places(saved + layer * plane, at, some, H), part)
+            v = tl.load(upper + full[None, :] * H + some[:, None])
+            y = tl.dot(part, v, y, input_precision=PRECISION)
+        y = shift(y, late, bias, row, live, full, layer + 1, LATE, H)
+        if layer + 1 < DEPTH:
             h = relu(y).to(dtype)
             if SAVE:
-                to = saved + (DEPTH % 2 + 2 * two + 2) * plane
+                to = saved + (layer + 1) * plane
                 h = through(places(to, at, full, H), h)
     return y
 
@@ -184,19 +140,18 @@ def forward_kernel(
     late,
     weight,
     bias,
-    row_parts,
     first,
-    count,
+    length,
     own,
     num_rows,
     tiles,
-    num_tiles,
+    row_tiles,
     search,
     base,
+    row_parts,
     SELF: tl.constexpr,
     DEPTH: tl.constexpr,
     LATE: tl.constexpr,
-    PLAIN: tl.constexpr,
     H: tl.constexpr,
     BI: tl.constexpr,
     BJ: tl.constexpr,
@@ -210,9 +165,9 @@ def forward_kernel(
     ``row_parts [slots, BI, H]``.
     """
     slot = tl.program_id(0)
-    row_tile, start = locate(tiles, num_tiles, search, base + slot, BJ)
+    row_tile, start = locate(tiles, row_tiles, search, base + slot, BJ)
     row, node, live = tile_pairs(
-        first, count, own, num_rows, row_tile, start, SELF, BI, BJ
+        first, length, own, num_rows, row_tile, start, SELF, BI, BJ
     )
     y = layers(
         receiver,
@@ -230,14 +185,10 @@ def forward_kernel(
         DEPTH,
         LATE,
         H,
-        BI * BJ,
         CK,
         PRECISION,
         STAGES,
     )
-    if not PLAIN:
-        y = relu(y)
-    y = tl.where(live[:, None], y, 0.0)
+    y = tl.where(live[:, None], relu(y), 0.0)
     at = slot.to(tl.int64) * BI + tl.arange(0, BI)
-    parts = sum_senders(y, BI, BJ, H)
-    tl.store(places(row_parts, at, tl.arange(0, H), H), parts)
+    store_sums(row_parts, at, tl.arange(0, H), y, BI, H)

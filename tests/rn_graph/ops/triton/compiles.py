@@ -11,18 +11,18 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from rn_graph.ops.triton_backward import (
+from rn_graph.ops.triton.backward import (
     backward_kernel,
     sum_receivers_kernel,
 )
-from rn_graph.ops.triton_forward import forward_kernel
-from rn_graph.ops.triton_plan import tiling
-from rn_graph.ops.triton_tiles import sum_tiles_kernel
+from rn_graph.ops.triton.forward import forward_kernel
+from rn_graph.ops.triton.plan import tiling
+from rn_graph.ops.triton.tiles import sum_tiles_kernel
 
 _HALF = ("receiver", "sender", "late", "weight", "bias", "saved", "grads")
 _HALF += ("grad",)
 _FLOAT = ("row_parts", "late_parts", "bias_parts", "parts", "out")
-_INT = ("first", "count", "own", "tiles", "row_first", "row_count")
+_INT = ("first", "length", "own", "tiles", "row_first", "row_count")
 
 
 def compile_kernel(kernel, warps, **constants):
@@ -56,7 +56,6 @@ def main():
         "BJ": senders,
         "CK": tile.chunk,
         "SELF": False,
-        "PLAIN": False,
         "PRECISION": "ieee",
         "STAGES": tile.stages,
     }
@@ -65,16 +64,9 @@ def main():
         options = {**shared, "DEPTH": depth, "LATE": late}
         compile_kernel(forward_kernel, tile.warps, **options)
         compile_kernel(backward_kernel, tile.warps, **options)
-    compile_kernel(sum_tiles_kernel, 4, **cut, MANY=4, CHUNK=32)
+    compile_kernel(sum_tiles_kernel, 4, **cut, CHUNK=32)
     compile_kernel(
-        sum_receivers_kernel,
-        4,
-        **cut,
-        BJ=senders,
-        BN=8,
-        MANY=16,
-        CHUNK=32,
-        SELF=False,
+        sum_receivers_kernel, 4, **cut, BJ=senders, BN=8, CHUNK=32, SELF=False
     )
 
 

@@ -1,0 +1,61 @@
+"""The sum over pairs of a plain g in blocks, with a backward pass by hand."""
+
+import torch
+from torch import Tensor
+
+from rn_graph.batching import Complete
+from rn_graph.checks import has_values
+from rn_graph.edges import Edges
+from rn_graph.mlp import PairTerms
+from rn_graph.ops.blocked.compiled import compiled_sum
+from rn_graph.ops.blocked.engine import BlockedEngine
+from rn_graph.ops.function import Layers, apply, cast
+
+#: Bytes of one layer's activations in a block: small enough for the cache.
+BLOCK_BYTES = 4 * 2**20
+#: Activations are kept for the backward pass up to this many bytes, unless a
+#: call says otherwise; those of further blocks are computed again.
+KEEP_BYTES = 64 * 2**20
+
+
+def block_pairs(width: int, like: Tensor) -> int:
+    """Number of pairs whose activations, one layer's, fill a block."""
+    return max(1, BLOCK_BYTES // (max(width, 1) * like.element_size()))
+
+
+def sum_blocked(
+    terms: PairTerms,
+    layers: Layers,
+    pairs: Complete | Edges,
+    mirrored: bool,
+    keep_bytes: int | None,
+) -> Tensor:
+    """Sum a plain g over pairs, ``[R, width]``, at least float32.
+
+    Args:
+        terms: g's node terms.
+        layers: g's later layers.
+        pairs: Which pairs.
+        mirrored: Whether g of a pair and of its reverse are one.
+        keep_bytes: Most bytes of activations to keep for the backward pass;
+            ``None``: :data:`KEEP_BYTES`.
+    """
+    terms, layers = cast(terms, layers)
+    widths = [terms.receiver.size(1), *(w.size(0) for w in layers.weights)]
+    block = block_pairs(max(widths), terms.receiver)
+    if torch.compiler.is_compiling() or not has_values(terms.receiver):
+        assert isinstance(pairs, Complete)  # edges are left to messages
+        return compiled_sum(
+            *terms,
+            [*layers.weights, *layers.biases],
+            pairs.batch,
+            pairs.question_batch,
+            pairs.self_pairs,
+            layers.late_layer,
+            mirrored,
+            block,
+        )
+    weight = pairs.weight if isinstance(pairs, Edges) else None
+    engine = BlockedEngine(pairs, terms.receiver.size(0), block, mirrored)
+    keep = KEEP_BYTES if keep_bytes is None else keep_bytes
+    return apply(engine, terms, layers, weight, keep)
