@@ -42,10 +42,10 @@ def is_batched(x: Tensor) -> bool:
 
 def has_values(*tensors: Tensor | None) -> bool:
     """Whether tensors have values to look at, not shapes alone."""
-    return not any(
-        t is not None and (t.is_meta or isinstance(t, FakeTensor))
-        for t in tensors
-    )
+    for t in tensors:
+        if t is not None and (t.is_meta or isinstance(t, FakeTensor)):
+            return False
+    return True
 
 
 def checks_enabled(*tensors: Tensor | None) -> bool:

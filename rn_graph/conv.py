@@ -1,5 +1,6 @@
 """RNConv: a Relation Network as a message passing layer."""
 
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, Optional
 
@@ -25,6 +26,7 @@ from rn_graph.checks import (
     has_values,
     is_transformed,
     is_trusted,
+    value_checks,
 )
 from rn_graph.edges import Edges, edges_or_none, read_edges, repeat_edges
 from rn_graph.mlp import PairMLP, PairModule, has_hooks
@@ -115,7 +117,8 @@ class RNConv(MessagePassing):
         keep_bytes (int, optional): Most bytes of activations that a training
             step on a CPU keeps; what does not fit is computed again in the
             backward pass. More is faster, by up to a third, as long as there
-            is memory. (default: ``64 * 2**20``)
+            is memory; the process holds it for further steps.
+            (default: ``64 * 2**20``)
         **kwargs (optional): Additional arguments of
             :class:`torch_geometric.nn.conv.MessagePassing`.
 
@@ -279,24 +282,25 @@ class RNConv(MessagePassing):
             TypeError: For a tensor of the wrong type.
             ValueError: For widths, counts or indices that do not fit.
         """
-        asked = question, batch, question_batch
-        asked = tuple(_of_receivers(t) for t in asked)
-        question, batch, question_batch = asked
+        question, batch = _of_receivers(question), _of_receivers(batch)
+        question_batch = _of_receivers(question_batch)
         pair = x if isinstance(x, tuple | list) else (x, x)
         if len(pair) != 2:
             raise ValueError(
                 f"`x` holds {len(pair)} tensors, expected (senders, receivers)"
             )
         x_j, x_i = pair
-        if not is_trusted(self):
+        check = value_checks(False) if is_trusted(self) else nullcontext()
+        with check:
             ordered = edge_index is None or question_batch is not None
+            asked = question, batch, question_batch
             self._check(x_j, x_i, size, asked, ordered)
-        self.g.materialize(x_i.size(1), x_j.size(1))
         edges = self._read_edges(x_j, x_i, edge_index, edge_attr, edge_weight)
+        self.g.materialize(x_i.size(1), x_j.size(1))
         plan = self._decide(x_i, edges, batch, question_batch)
         out = self._sum(x_j, x_i, question, plan)
         # The sum leaves autocast as float32, like torch's own sums.
-        if is_autocast(out):
+        if out.dtype == x_i.dtype or is_autocast(out):
             return out
         return out.to(x_i.dtype)
 
@@ -383,7 +387,7 @@ class RNConv(MessagePassing):
             terms = terms._replace(sender=terms.sender[sender])
         if backend != "messages":
             out = run(self.g, terms, pairs, backend, self.keep_bytes)
-            return self._mean(out, pairs, terms.receiver)
+            return self._mean(out, pairs)
         assert isinstance(pairs, Edges)
         attr = None if pairs.attr is None else self.g.edge_term(pairs.attr)
         # Of pairs of tensors PyG reads the first as the senders', whatever the
@@ -431,20 +435,18 @@ class RNConv(MessagePassing):
             and not is_transformed()
         ):
             segments: Tensor = SegmentSum.apply(inputs, row_ptr, index)
-            return self._mean(segments, Edges(index, index), segments)
+            return self._mean(segments, Edges(index, index))
         out: Tensor = self.aggr_module(
             inputs, index, dim_size=dim_size, dim=self.node_dim
         )
         return out
 
-    def _mean(
-        self, out: Tensor, pairs: Complete | Edges, like: Tensor
-    ) -> Tensor:
+    def _mean(self, out: Tensor, pairs: Complete | Edges) -> Tensor:
         if self.aggr != "mean":
             return out
         if isinstance(pairs, Edges):  # PyG's mean is over edges, not weights
             pairs = pairs._replace(weight=None)
-        count = pairs.num_pairs(like)
+        count = pairs.num_pairs(out)
         return out / torch.as_tensor(count).clamp(min=1)
 
     def _flow(self, sender: Any, receiver: Any) -> tuple[Any, Any]:
@@ -487,22 +489,28 @@ class RNConv(MessagePassing):
             question_batch,
             ordered,
         )
-        self._check_place(x_i, ("x", "question"), x=x_i, question=question)
-        self._check_place(x_i, (), batch=batch, question_batch=question_batch)
+        self._check_places(
+            x_i,
+            x=x_i,
+            question=question,
+            batch=batch,
+            question_batch=question_batch,
+        )
 
-    def _check_place(
-        self, nodes: Tensor, typed: tuple[str, ...], **values: object
-    ) -> None:
+    def _check_places(self, nodes: Tensor, **values: object) -> None:
         """Check that all is on one device, and features of g's type."""
         # A module in g's place has types and devices of its own.
-        like = self.g.lins[0].bias if self.g.is_split else None
+        like = self.g.first.bias if self.g.is_split else nodes
+        what = "the layer's parameters are"
         for name, value in values.items():
             if value is None:
                 continue
-            if like is not None and name in typed:
-                what = "the layer's parameters are"
-                check_place(name, value, like, what, not is_autocast(like))
-            check_place(name, value, nodes, "`x` is")
+            if name not in ("x", "question", "edge_attr"):
+                check_place(name, value, nodes, "`x` is")
+            elif not is_autocast(like):
+                check_place(name, value, like, what, like is not nodes)
+            else:
+                check_place(name, value, like, what)
 
     def _read_edges(
         self,
@@ -516,9 +524,8 @@ class RNConv(MessagePassing):
         if edge_index is None:
             self._check_all_pairs(x_j is x_i, edge_attr, edge_weight)
             return None
-        self._check_place(
+        self._check_places(
             x_i,
-            ("edge_attr",),
             edge_index=edge_index,
             edge_attr=edge_attr,
             edge_weight=edge_weight,
@@ -532,6 +539,9 @@ class RNConv(MessagePassing):
                 f", but the layer was made with "
                 f"`edge_channels={self.edge_channels}`"
             )
+        if edges.weight is not None:
+            dtype = accumulation_dtype(x_i.dtype)
+            edges = edges._replace(weight=edges.weight.to(dtype))
         if edge_attr is None:
             return edges
         check_features("edge_attr", edge_attr, self.edge_channels, rows="E")
@@ -584,5 +594,6 @@ def _of_receivers(value: Any) -> Any:
 
 def _is_pygs(propagate: Any) -> bool:
     """Whether it is PyG's own function, or made by PyG for one class."""
-    made = propagate.__module__.endswith("_propagate")
-    return made or propagate.__func__ is MessagePassing.propagate
+    function = getattr(propagate, "__func__", None)
+    made = str(getattr(function, "__module__", "")).endswith("_propagate")
+    return made or function is MessagePassing.propagate

@@ -78,7 +78,7 @@ class ShardedRNConv(RNConv):
             (x, question, plan.row),
         )
         out = _Reduce.apply(self.group, out)
-        return self._mean(out, Complete(None, self.self_pairs), x)
+        return self._mean(out, Complete(None, self.self_pairs))
 
     def _check_processes(
         self, x: Tensor, batch: Tensor | None, several: bool

@@ -13,16 +13,6 @@ from torch_geometric.nn.inits import reset
 
 from rn_graph.checks import check_channels
 
-#: What a module in an MLP's place is told, too.
-_WIDTHS = {
-    "receiver_channels",
-    "sender_channels",
-    "out_channels",
-    "question_channels",
-    "edge_channels",
-}
-
-
 #: Types of weights that are what they seem; others compute themselves.
 _WEIGHTS = (nn.Parameter, Tensor, FakeTensor)
 
@@ -186,12 +176,11 @@ class PairMLP(nn.Module):
         for module in (*self.lins, *self.norms):
             reset(module)
 
-    def is_bare(self, layer: int) -> bool:
+    def _is_bare(self, lin: nn.Module) -> bool:
         """Whether a call of a layer is its weight's product, and no more.
 
         A wrapped, pruned, parametrized or replaced layer has to be called.
         """
-        lin = self.lins[layer]
         state = vars(lin)
         parameters = state["_parameters"]
         return (
@@ -203,9 +192,14 @@ class PairMLP(nn.Module):
         )
 
     @property
+    def first(self) -> Any:
+        """The first layer."""
+        return self.lins._modules["0"]
+
+    @property
     def is_split(self) -> bool:
         """Whether the first layer is applied to nodes, not to pairs."""
-        return self.is_bare(0)
+        return self._is_bare(self.first)
 
     @property
     def is_plain(self) -> bool:
@@ -213,19 +207,19 @@ class PairMLP(nn.Module):
 
         A plain last layer is left to :meth:`finish`.
         """
-        layers = len(self.lins)
+        lins = self.lins._modules.values()
         return (
             not (self.dropout and self.training)
-            and not (self.plain_last and layers == 1)
-            and all(map(self.is_bare, range(layers)))
+            and not (self.plain_last and len(lins) == 1)
+            and all(map(self._is_bare, lins))
             and len(self.norms) == 0
         )
 
     @property
     def is_summed_first(self) -> bool:
         """Whether the last layer is linear, and may wait for the sum."""
-        last = len(self.lins) - 1
-        return self.plain_last and last > 0 and self.is_bare(last)
+        lins = self.lins
+        return self.plain_last and len(lins) > 1 and self._is_bare(lins[-1])
 
     @property
     def has_late_question(self) -> bool:
@@ -244,7 +238,9 @@ class PairMLP(nn.Module):
             )
         self.receiver_channels = receiver_channels
         self.sender_channels = sender_channels
-        first, width = self.lins[0], sum(self._pair_widths())
+        first, width = self.first, sum(self._pair_widths())
+        if type(first) is not Linear:  # in its place, and knows its width
+            return
         if is_uninitialized_parameter(first.weight):
             first.initialize_parameters(first, (torch.empty(0, width),))
         elif first.weight.size(1) != width:  # from a state that was loaded
@@ -255,7 +251,7 @@ class PairMLP(nn.Module):
             )
 
     def _first_weights(self) -> tuple[Tensor, ...]:
-        weight, widths = self.lins[0].weight, self._pair_widths()
+        weight, widths = self.first.weight, self._pair_widths()
         w_i, w_j, *rest = weight.split_with_sizes(widths, dim=1)
         return (w_i, w_i if self.symmetric else w_j, *rest)
 
@@ -280,16 +276,16 @@ class PairMLP(nn.Module):
         is_split = self.is_split
         if is_split:
             w_i, w_j, *_ = self._first_weights()
-            receiver = F.linear(x_i, w_i, self.lins[0].bias)
+            receiver = F.linear(x_i, w_i, self.first.bias)
             sender = F.linear(x_j, w_j)
         if node is not None:
             receiver = receiver[node]
         if question is None:
             return PairTerms(receiver, sender, None)
-        if self.is_bare(self.question_layer):
+        at = self.lins[self.question_layer]
+        if self._is_bare(at):
             # The question's columns are the last.
-            weight = self.lins[self.question_layer].weight
-            question = F.linear(question, weight[:, -question.size(1) :])
+            question = F.linear(question, at.weight[:, -question.size(1) :])
         late = _per_row(question, receiver, row)
         if self.question_layer == 0 and is_split:
             return PairTerms(receiver + late, sender, None)
@@ -318,7 +314,7 @@ class PairMLP(nn.Module):
         """One of the layers but the first, before its norm and ReLU."""
         lin = self.lins[layer]
         if late is not None and layer == self.question_layer:
-            if self.is_bare(layer):
+            if self._is_bare(lin):
                 weight = lin.weight[:, : -self.question_channels]
                 return F.linear(h, weight, lin.bias) + late
             h = torch.cat([h, late], dim=-1)
@@ -362,7 +358,7 @@ class PairMLP(nn.Module):
             pair = [receiver + sender] if self.symmetric else pair
             asked = None if self.question_layer else late
             rest = [part for part in (edge_term, asked) if part is not None]
-            h = self.lins[0](torch.cat([*pair, *rest], dim=-1))
+            h = self.first(torch.cat([*pair, *rest], dim=-1))
         h = self._activate(h, 0)
         stop = len(self.lins) - int(self.is_summed_first and not finish)
         for layer in range(1, stop):
@@ -415,8 +411,9 @@ class PairModule(PairMLP):
                 f"for an MLP)"
             )
         usual = inspect.signature(PairMLP).parameters
-        for name in options.keys() - _WIDTHS:
-            if options[name] != usual[name].default:
+        for name in options:
+            told = name.endswith("_channels") and name != "hidden_channels"
+            if not told and options[name] != usual[name].default:
                 raise ValueError(
                     f"`{name}` is {options[name]!r}, but `g` is given, which "
                     f"has layers of its own: expected one of the two"
@@ -425,7 +422,7 @@ class PairModule(PairMLP):
         self.lins = nn.ModuleList([module])
         self.plain_last = True
 
-    def is_bare(self, layer: int) -> bool:
+    def _is_bare(self, lin: nn.Module) -> bool:
         """Never: a module is called."""
         return False
 

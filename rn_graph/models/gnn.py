@@ -1,6 +1,7 @@
 """Standard graph neural networks in the Relation Network's place."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +20,12 @@ from torch_geometric.nn import (
 from torch_geometric.utils import degree
 
 from rn_graph.batching import complete_edge_index
-from rn_graph.checks import check_channels, check_index, checks_enabled
+from rn_graph.checks import (
+    call_trusted,
+    check_channels,
+    check_index,
+    checks_enabled,
+)
 from rn_graph.models.base import (
     ObjectEncoder,
     SceneModel,
@@ -186,7 +192,7 @@ class GNN(SceneModel):
         """Pass messages between the objects, ``[R, hidden_channels]``."""
         x, row, pos = per_question(x, batch, question_batch, pos)
         x = self.objects(x, question, row)
-        edge_index = _edges(self.pairs, x, pos, question, row)
+        edge_index = _edges(self.pairs, x, pos, question, row, trusted=True)
         h: Tensor = self.lin(with_question(x, question, row))
         for norm, conv in zip(self.norms, self.convs, strict=True):
             h = h + conv(norm(h), edge_index).relu()
@@ -234,11 +240,13 @@ def _edges(
     pos: Tensor | None,
     question: Tensor | None,
     row: Tensor,
+    trusted: bool = False,
 ) -> Tensor:
     if pairs is None:
         return complete_edge_index(row, self_pairs=False)
+    select = partial(call_trusted, pairs) if trusted else pairs
     edge_index: Tensor
-    edge_index, weight = pairs(x, question, row, pos)
+    edge_index, weight = select(x, question, row, pos)
     if weight is not None:
         raise ValueError(
             f"`pairs` is {type(pairs).__name__}, which weighs its pairs: PyG's "

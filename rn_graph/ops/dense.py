@@ -4,12 +4,18 @@ Where pairs are few, what a call costs is the number of operators and the
 Python between them, not memory: this has the least of both.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from rn_graph.mlp import PairTerms
+from rn_graph.ops.blocked.memory import take
 from rn_graph.ops.dtypes import accumulation_dtype
 from rn_graph.ops.function import Layers
+
+#: Matrices of fewer bytes are not worth the care for their memory.
+_FEW = 2**19
 
 
 def sum_dense(
@@ -26,14 +32,39 @@ def sum_dense(
     Returns:
         The sums, ``[N, width]``, at least float32.
     """
-    receiver, sender, late = (
-        None if t is None else t.view(-1, size, t.size(1)) for t in terms
-    )
-    assert receiver is not None
-    assert sender is not None
-    late = None if late is None else late.unsqueeze(2)
-    h = layers.run(receiver.unsqueeze(2) + sender.unsqueeze(1), late)
+    nodes, width = terms.receiver.shape
+    receiver = terms.receiver.view(-1, size, 1, width)
+    sender = terms.sender.view(-1, 1, size, width)
+    late = terms.late
+    if late is not None:
+        late = late.repeat_interleave(size, 0)
+    # One row a pair: of more dimensions, torch adds the bias in another pass.
+    h = layers.run((receiver + sender).flatten(0, 2), late)
+    h = h.view(nodes, size, h.size(1))
     if not self_pairs:
         own = torch.eye(size, dtype=torch.bool, device=h.device)
+        own = own.repeat(nodes // size, 1)
         h = h.masked_fill(own.unsqueeze(2), 0)
-    return h.sum(2, dtype=accumulation_dtype(h.dtype)).flatten(0, 1)
+    dtype = accumulation_dtype(h.dtype)
+    if dtype == h.dtype or h.nbytes < _FEW:
+        return h.sum(1, dtype=dtype)
+    out: Tensor = _WideSum.apply(h)
+    return out
+
+
+class _WideSum(torch.autograd.Function):
+    """The float32 sum of half precision ``[N, size, width]`` over ``size``.
+
+    torch's own makes a matrix of float32 of all pairs, also backward.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor) -> Tensor:
+        ctx.like = h.size(1), h.dtype
+        wide = take(h.size(0) * h.size(1), h.size(2), h, torch.float32)
+        return wide.view(h.shape).copy_(h).sum(1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        size, dtype = ctx.like
+        return grad.to(dtype).unsqueeze(1).expand(-1, size, -1)

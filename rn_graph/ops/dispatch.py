@@ -15,6 +15,9 @@ from rn_graph.ops.rows import sum_rows
 
 BACKENDS = ("dense", "blocked", "rows", "reference", "triton")
 
+#: Bytes of one layer's activations that the dense form takes at most; and in
+#: training in half precision, where passes weigh more than fresh memory.
+DENSE_BYTES = (2 * 2**20, 8 * 2**20)
 #: Graphs from this size on gain more from computing half of a symmetric g's
 #: pairs than from the dense form's few operators.
 _MIRRORED_SIZE = 16
@@ -90,8 +93,10 @@ def _widths(g: PairMLP) -> list[int]:
 
 
 def _is_small(g: PairMLP, x: Tensor, pairs: Complete) -> bool:
-    """Whether the dense form pays: equal graphs, pairs that fill no block."""
-    most = blocked.block_pairs(g.widest, x)
+    """Whether the dense form pays: equal graphs, with few pairs in all."""
+    dtype = compute_dtype(x)
+    passes = dtype.itemsize < 4 and torch.is_grad_enabled()
+    most = DENSE_BYTES[passes] // (g.widest * dtype.itemsize)
     nodes = x.size(0) if pairs.batch is None else pairs.batch.numel()
     if not 0 < nodes <= most or pairs.share:
         return False
@@ -147,7 +152,7 @@ def run(
     out = _sum(g, terms, pairs, backend, keep_bytes)
     if not g.is_summed_first:
         return out
-    return g.finish(out, pairs.num_pairs(terms.receiver), terms.late)
+    return g.finish(out, pairs.num_pairs(out), terms.late)
 
 
 def _sum(
@@ -167,9 +172,7 @@ def _sum(
         at, terms = 0, terms._replace(late=None)
     layers = Layers(weights, biases, at)
     if backend == "blocked":
-        return blocked.sum_blocked(
-            terms, layers, pairs, g.symmetric, keep_bytes
-        )
+        return blocked.sum_blocked(g, terms, layers, pairs, keep_bytes)
     assert isinstance(pairs, Complete)
     sizes = pairs.sizes(terms.receiver.size(0))
     if backend == "dense":

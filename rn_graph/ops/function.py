@@ -34,19 +34,20 @@ class Layers(NamedTuple):
         return (self.weights or [terms.receiver.t()])[-1].size(0)
 
     def run(self, h: Tensor, late: Tensor | None) -> Tensor:
-        """The last layer's output, from a sum of terms that is used up.
+        """The last layer's output, from a sum of terms.
 
         Args:
             h: Of each pair, ``[..., width]``.
             late: The late term of each pair.
         """
-        h = h.relu_()
+        # In place, a ReLU makes a training step slower, not faster.
+        h = h.relu()
         pairs = zip(self.weights, self.biases, strict=True)
         for layer, (weight, bias) in enumerate(pairs, start=1):
             h = F.linear(h, weight, bias)
             if late is not None and layer == self.late_layer:
                 h = h + late
-            h = h.relu_()
+            h = h.relu()
         return h
 
 
@@ -165,37 +166,45 @@ class PairSum(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Compute the gradients."""
         saved, (parameters, kept) = ctx.saved_tensors, ctx.counts
-        terms, edge_weight = PairTerms(*saved[:3]), saved[3]
-        inputs = saved[: 4 + parameters]
-        layers = split_layers(inputs[4:], ctx.late_layer)
+        inputs, kept = saved[: 4 + parameters], saved[4 + parameters :][:kept]
         if torch.is_grad_enabled() or is_transformed() or is_batched(grad):
             # Gradients of gradients: differentiate the formula instead.
-            return (
-                None,
-                None,
-                None,
-                *_of_formula(
-                    ctx.engine, grad, terms, layers, edge_weight, inputs
-                ),
-            )
-        found = ctx.engine.backward(
-            grad, terms, layers, edge_weight, saved[4 + parameters :][:kept]
+            return *[None] * 3, *_of_formula(ctx, grad, inputs)
+        layers = split_layers(inputs[4:], ctx.late_layer)
+        total = ctx.engine.backward(
+            grad, PairTerms(*inputs[:3]), layers, inputs[3], kept
         )
-        flat = (
-            *found.terms,
-            found.edge_weight,
-            *found.weights,
-            *found.biases,
+        flat = *total.terms, total.edge_weight, *total.weights, *total.biases
+        return *[None] * 3, *(
+            None if d is None or t is None else d.to(t.dtype)
+            for d, t in zip(flat, inputs, strict=True)
         )
-        return (
-            None,
-            None,
-            None,
-            *(
-                None if d is None or t is None else d.to(t.dtype)
-                for d, t in zip(flat, inputs, strict=True)
-            ),
+
+
+def _of_formula(
+    ctx: Any, grad: Tensor, inputs: Sequence[Tensor | None]
+) -> list[Tensor | None]:
+    """Gradients that can be differentiated again, and be batched."""
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # Each input by itself, also where one is made of another.
+        own: list[Any] = [None if t is None else t.view_as(t) for t in inputs]
+        out = formula(
+            ctx.engine.listed(grad.device),
+            ctx.engine.num_rows,
+            PairTerms(*own[:3]),
+            split_layers(own[4:], ctx.late_layer),
+            own[3],
         )
+    some = [t for t in own if t is not None and t.requires_grad]
+    found = iter(
+        torch.autograd.grad(
+            out, some, grad, create_graph=again, allow_unused=True
+        )
+    )
+    return [
+        next(found) if t is not None and t.requires_grad else None for t in own
+    ]
 
 
 def cast(terms: PairTerms, layers: Layers) -> tuple[PairTerms, Layers]:
@@ -245,33 +254,3 @@ def split_layers(parameters: Sequence[Tensor], late_layer: int) -> Layers:
     middle = len(parameters) // 2
     weights, biases = parameters[:middle], parameters[middle:]
     return Layers(list(weights), list(biases), late_layer)
-
-
-def _of_formula(
-    engine: Engine,
-    grad: Tensor,
-    terms: PairTerms,
-    layers: Layers,
-    edge_weight: Tensor | None,
-    inputs: Sequence[Tensor | None],
-) -> list[Tensor | None]:
-    """Gradients that can be differentiated again, and be batched."""
-    again = torch.is_grad_enabled()
-    with torch.enable_grad():
-        out = formula(
-            engine.listed(grad.device),
-            engine.num_rows,
-            terms,
-            layers,
-            edge_weight,
-        )
-    some = [t for t in inputs if t is not None and t.requires_grad]
-    found = iter(
-        torch.autograd.grad(
-            out, some, grad, create_graph=again, allow_unused=True
-        )
-    )
-    return [
-        next(found) if t is not None and t.requires_grad else None
-        for t in inputs
-    ]

@@ -1,16 +1,22 @@
 """Bad input: each message names the argument, the value, the expectation."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch_geometric import EdgeIndex
 
 from rn_graph import (
+    RelationNetwork,
     RNConv,
     complete_edge_index,
     question_rows,
     value_checks,
 )
+from rn_graph.checks import call_trusted, checks_enabled, is_trusted
+from rn_graph.pairs import AttentionPairs, KNNPairs, RandomPairs
 
 X = torch.randn(5, 4)
 BATCH = torch.tensor([0, 0, 1, 1, 1])
@@ -279,6 +285,114 @@ def test_value_checks_are_switched_off_within_a_block():
         raise RuntimeError("inside")
     with pytest.raises(ValueError, match="NaN"):
         conv(nan)
+
+
+def test_value_checks_are_each_threads_own():
+    """Two uses that overlap, the first of which ends first."""
+    inside, over, found = threading.Event(), threading.Event(), {}
+
+    def first():
+        with value_checks(False):
+            inside.set()
+            assert over.wait(10)
+        found["after the first"] = checks_enabled()
+
+    def second():
+        assert inside.wait(10)
+        found["beside the first"] = checks_enabled()
+        with value_checks(False):
+            over.set()
+            other.join(10)
+            found["within the second"] = checks_enabled()
+        found["after the second"] = checks_enabled()
+
+    other = threading.Thread(target=first)
+    threads = [other, threading.Thread(target=second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert found == {
+        "beside the first": True,
+        "after the first": True,
+        "within the second": False,
+        "after the second": True,
+    }
+    assert checks_enabled()
+
+
+def test_the_module_alone_is_trusted():
+    inner, seen = RNConv(4, 6, hidden_channels=8), []
+
+    def outer(x):
+        seen.append((is_trusted(outer), is_trusted(inner)))
+        with pytest.raises(ValueError, match="NaN"):
+            inner(x)
+        return call_trusted(inner, x)
+
+    nan = X * float("nan")
+    assert call_trusted(outer, nan).shape == (5, 6)
+    assert seen == [(True, False)]
+    assert not is_trusted(outer)
+    with pytest.raises(ValueError, match="NaN"):
+        inner(nan)
+    with pytest.raises(ValueError, match=r"\[2, E\]"):  # edges are not
+        call_trusted(inner, X, torch.zeros(3, 2).long())
+    with pytest.raises(RuntimeError, match="inside"):
+        call_trusted(_fail)
+    assert not is_trusted(_fail)
+
+
+def _fail():
+    raise RuntimeError("inside")
+
+
+@pytest.mark.parametrize("object_layers", [0, 1])
+@pytest.mark.parametrize("kind", ["all", "nearest", "random", "attention"])
+def test_a_model_looks_at_each_input_once(kind, object_layers, monkeypatch):
+    model = RelationNetwork(
+        4,
+        3,
+        3,
+        hidden_channels=8,
+        object_layers=object_layers,
+        pairs={
+            "all": lambda: None,
+            "nearest": lambda: KNNPairs(k=2),
+            "random": lambda: RandomPairs(share=0.5),
+            "attention": lambda: AttentionPairs(
+                12 if object_layers else 4, 3, share=0.5
+            ),
+        }[kind](),
+    )
+    looked = {"isnan": [], "isfinite": []}
+
+    def count(holder, name):
+        function = getattr(holder, name)
+
+        def counted(x):
+            looked[name].append(x.data_ptr())
+            return function(x)
+
+        monkeypatch.setattr(holder, name, counted)
+
+    for holder in (torch, Tensor):
+        count(holder, "isnan")
+        count(holder, "isfinite")
+    x, question, pos = X.clone(), Q.clone(), torch.randn(5, 3)
+    model(x, question, BATCH, pos=pos)
+    # A selection asks once more, for infinity, of what it goes by.
+    goes_by = {"nearest": [pos], "attention": [question]}.get(kind, [])
+    if kind == "attention" and not object_layers:
+        goes_by.append(x)
+    for given in (x, question, pos):
+        assert looked["isnan"].count(given.data_ptr()) == 1
+        infinity = looked["isfinite"].count(given.data_ptr())
+        assert infinity == any(given is t for t in goes_by)
+    for bad in ({"x": x * float("nan")}, {"question": question / 0 * 0}):
+        given = {"x": x, "question": question, "batch": BATCH, **bad}
+        with pytest.raises(ValueError, match="contains NaN"):
+            model(**given)
 
 
 def test_rows_of_questions():

@@ -107,10 +107,12 @@ class RNConvAll(TorchContender):
     def forward(self) -> Tensor:
         """See :class:`TorchContender`."""
         i = self.inputs
+        # Of one graph, nobody has to say so.
+        batch = None if len(i.shape.sizes) == 1 else i.batch
         out = self.module(
             i.x,
             question=i.question,
-            batch=i.batch,
+            batch=batch,
             question_batch=i.question_batch,
         )
         return pool(out, self.graph, i.num_sums)

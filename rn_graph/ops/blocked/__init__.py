@@ -6,7 +6,8 @@ from torch import Tensor
 from rn_graph.batching import Complete
 from rn_graph.checks import has_values
 from rn_graph.edges import Edges
-from rn_graph.mlp import PairTerms
+from rn_graph.mlp import PairMLP, PairTerms
+from rn_graph.ops.blocked import memory
 from rn_graph.ops.blocked.compiled import compiled_sum
 from rn_graph.ops.blocked.engine import BlockedEngine
 from rn_graph.ops.function import Layers, apply, cast
@@ -24,19 +25,19 @@ def block_pairs(width: int, like: Tensor) -> int:
 
 
 def sum_blocked(
+    g: PairMLP,
     terms: PairTerms,
     layers: Layers,
     pairs: Complete | Edges,
-    mirrored: bool,
     keep_bytes: int | None,
 ) -> Tensor:
     """Sum a plain g over pairs, ``[R, width]``, at least float32.
 
     Args:
-        terms: g's node terms.
-        layers: g's later layers.
+        g: The function of a pair.
+        terms: Its node terms.
+        layers: Its later layers.
         pairs: Which pairs.
-        mirrored: Whether g of a pair and of its reverse are one.
         keep_bytes: Most bytes of activations to keep for the backward pass;
             ``None``: :data:`KEEP_BYTES`.
     """
@@ -52,10 +53,15 @@ def sum_blocked(
             pairs.question_batch,
             pairs.self_pairs,
             layers.late_layer,
-            mirrored,
+            g.symmetric,
             block,
         )
-    weight = pairs.weight if isinstance(pairs, Edges) else None
-    engine = BlockedEngine(pairs, terms.receiver.size(0), block, mirrored)
-    keep = KEEP_BYTES if keep_bytes is None else keep_bytes
-    return apply(engine, terms, layers, weight, keep)
+    weight = None
+    if isinstance(pairs, Edges):  # an engine lives as long as the sums do
+        weight, pairs = pairs.weight, Edges(pairs.sender, pairs.receiver)
+    engine = BlockedEngine(pairs, terms.receiver.size(0), block, g.symmetric)
+    if keep_bytes is None:
+        keep_bytes = KEEP_BYTES
+    else:
+        memory.keep(g, keep_bytes)
+    return apply(engine, terms, layers, weight, keep_bytes)

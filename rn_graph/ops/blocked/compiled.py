@@ -35,52 +35,33 @@ def _read(
     return engine, PairTerms(receiver, sender, late), layers
 
 
-@torch.library.custom_op("rn_graph::pair_sum", mutates_args=())
-def compiled_sum(
-    receiver: Tensor,
-    sender: Tensor,
-    late: Tensor | None,
-    parameters: list[Tensor],
-    batch: Tensor | None,
-    question_batch: Tensor | None,
-    self_pairs: bool,
-    late_layer: int,
-    mirrored: bool,
-    block_pairs: int,
-) -> Tensor:
+_INPUTS = (
+    "Tensor receiver, Tensor sender, Tensor? late, Tensor[] parameters, "
+    "Tensor? batch, Tensor? question_batch, bool self_pairs, int late_layer, "
+    "bool mirrored, int block_pairs"
+)
+
+
+@torch.library.custom_op(
+    "rn_graph::pair_sum", mutates_args=(), schema=f"({_INPUTS}) -> Tensor"
+)
+def compiled_sum(*inputs: Any) -> Tensor:
     """The sum; ``parameters`` are weights, then biases."""
-    engine, terms, layers = _read(
-        receiver, sender, late, parameters, batch, question_batch, self_pairs,
-        late_layer, mirrored, block_pairs,
-    )  # fmt: skip
+    engine, terms, layers = _read(*inputs)
     return engine.forward(terms, layers, None, 0)[0]
 
 
-@torch.library.custom_op("rn_graph::pair_sum_backward", mutates_args=())
-def compiled_backward(
-    grad: Tensor,
-    receiver: Tensor,
-    sender: Tensor,
-    late: Tensor | None,
-    parameters: list[Tensor],
-    batch: Tensor | None,
-    question_batch: Tensor | None,
-    self_pairs: bool,
-    late_layer: int,
-    mirrored: bool,
-    block_pairs: int,
-) -> list[Tensor]:
+@torch.library.custom_op(
+    "rn_graph::pair_sum_backward",
+    mutates_args=(),
+    schema=f"(Tensor grad, {_INPUTS}) -> Tensor[]",
+)
+def compiled_backward(grad: Tensor, *inputs: Any) -> list[Tensor]:
     """Its gradients: receiver, sender, late if there is one, parameters."""
-    engine, terms, layers = _read(
-        receiver, sender, late, parameters, batch, question_batch, self_pairs,
-        late_layer, mirrored, block_pairs,
-    )  # fmt: skip
+    engine, terms, layers = _read(*inputs)
     found = engine.backward(grad, terms, layers, None, [])
-    return [
-        d.to(receiver.dtype)
-        for d in (*found.terms, *found.weights, *found.biases)
-        if d is not None
-    ]
+    flat = (*found.terms, *found.weights, *found.biases)
+    return [d.to(terms.receiver.dtype) for d in flat if d is not None]
 
 
 @compiled_sum.register_fake

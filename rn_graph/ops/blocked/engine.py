@@ -187,13 +187,13 @@ def _restore(rows: Tensor, order: Tensor | None) -> Tensor:
 def _workspace(like: Tensor) -> Matrices:
     """Matrices that later blocks of a call reuse by their names."""
     found: dict[tuple[str, int], Tensor] = {}
-    wide = like.new_empty(0, dtype=accumulation_dtype(like.dtype))
+    wide = accumulation_dtype(like.dtype)
 
     def matrix(name: str, rows: int, width: int) -> Tensor:
         buffer = found.get((name, width))
         if buffer is None or buffer.size(0) < rows:
-            kind = wide if name == "wide" else like
-            buffer = found[name, width] = take(rows, width, kind)
+            dtype = wide if name == "wide" else like.dtype
+            buffer = found[name, width] = take(rows, width, like, dtype)
         return buffer[:rows]
 
     return matrix

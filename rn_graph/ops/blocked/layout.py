@@ -185,7 +185,7 @@ def _cut(
             done = graphs if one == 0 else 0  # graphs without pairs
             while done < graphs:
                 take = min(graphs - done, room // one)
-                if take == 0 and block:
+                if take <= 0 and block:
                     yield block
                     block, room = [], most
                     continue
