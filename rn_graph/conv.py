@@ -363,7 +363,7 @@ class RNConv(MessagePassing):
         return (
             bool(self.explain)
             or any(map(state.__getitem__, _HOOKS))
-            or any(name in state for name in _METHODS)
+            or any(map(state.__contains__, _METHODS))
             or any(
                 getattr(own, name) is not getattr(RNConv, name)
                 for name in (() if own is RNConv else _METHODS)
@@ -375,7 +375,8 @@ class RNConv(MessagePassing):
         )
 
     def _has_own_aggr(self) -> bool:
-        return type(self.aggr_module) is _AGGRS[str(self.aggr)]
+        aggr = self.aggr_module
+        return type(aggr) is _AGGRS[str(self.aggr)] and not has_hooks(aggr)
 
     def _sum(
         self, x_j: Tensor, x_i: Tensor, question: Tensor | None, plan: Plan
@@ -465,21 +466,21 @@ class RNConv(MessagePassing):
         ordered: bool,
     ) -> None:
         """Check nodes, and questions with their graphs."""
-        widths = self.g.sender_channels, self.g.receiver_channels
+        senders, receivers = self.g.sender_channels, self.g.receiver_channels
         one = x_j is x_i
-        for name, nodes, width in (
-            ("x" if one else "x[0]", x_j, widths[0]),
-            ("x" if one else "x[1]", x_i, widths[1]),
-        )[int(one) :]:
-            check_features(name, nodes, width if width >= 0 else None)
+        if not one:
+            check_features("x[0]", x_j, senders if senders >= 0 else None)
+        name = "x" if one else "x[1]"
+        check_features(name, x_i, receivers if receivers >= 0 else None)
         found = x_j.size(0), x_i.size(0)
-        size = (None, None) if size is None else tuple(size)
-        for number, expected in zip(found, size, strict=False):
-            if len(size) != 2 or expected not in (None, number):
-                raise ValueError(
-                    f"`size` is {size}, expected {found}, the numbers of "
-                    f"(senders, receivers)"
-                )
+        if size is not None and (
+            len(size) != 2
+            or any(s not in (None, n) for s, n in zip(size, found, strict=True))
+        ):
+            raise ValueError(
+                f"`size` is {tuple(size)}, expected {found}, the numbers of "
+                f"(senders, receivers)"
+            )
         question, batch, question_batch = asked
         check_questions(
             found[1],
@@ -499,18 +500,18 @@ class RNConv(MessagePassing):
 
     def _check_places(self, nodes: Tensor, **values: object) -> None:
         """Check that all is on one device, and features of g's type."""
-        # A module in g's place has types and devices of its own.
-        like = self.g.first.bias if self.g.is_split else nodes
+        # A module in g's place may have types and devices of its own.
+        like = self.g.first._parameters.get("bias")
+        like = nodes if like is None else like
         what = "the layer's parameters are"
         for name, value in values.items():
             if value is None:
                 continue
-            if name not in ("x", "question", "edge_attr"):
-                check_place(name, value, nodes, "`x` is")
-            elif not is_autocast(like):
-                check_place(name, value, like, what, like is not nodes)
+            if name in ("x", "question", "edge_attr"):
+                typed = like is not nodes and not is_autocast(like)
+                check_place(name, value, like, what, typed)
             else:
-                check_place(name, value, like, what)
+                check_place(name, value, nodes, "`x` is")
 
     def _read_edges(
         self,

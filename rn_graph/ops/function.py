@@ -34,20 +34,21 @@ class Layers(NamedTuple):
         return (self.weights or [terms.receiver.t()])[-1].size(0)
 
     def run(self, h: Tensor, late: Tensor | None) -> Tensor:
-        """The last layer's output, from a sum of terms.
+        """The last layer's output, from a sum of terms, which is used up.
 
         Args:
             h: Of each pair, ``[..., width]``.
             late: The late term of each pair.
         """
-        # In place, a ReLU makes a training step slower, not faster.
-        h = h.relu()
+        # In place, a ReLU makes a training step slower, and others faster.
+        relu = torch.relu if torch.is_grad_enabled() else torch.relu_
+        h = relu(h)
         pairs = zip(self.weights, self.biases, strict=True)
         for layer, (weight, bias) in enumerate(pairs, start=1):
             h = F.linear(h, weight, bias)
             if late is not None and layer == self.late_layer:
                 h = h + late
-            h = h.relu()
+            h = relu(h)
         return h
 
 

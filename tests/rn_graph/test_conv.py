@@ -583,9 +583,7 @@ def test_what_is_kept_is_not_computed_again(monkeypatch):
     # Blocks of all pairs hold three rows, 90 pairs; those of edges hold 100.
     for keep, again in (0, (900, 900)), (290, (630, 700)), (900, (0, 0)):
         torch.manual_seed(0)
-        conv = RNConv(
-            5, 8, 8, 3, backend="blocked", keep_bytes=layers * keep
-        )
+        conv = RNConv(5, 8, 8, 3, backend="blocked", keep_bytes=layers * keep)
         for form, more in zip((None, edges), again, strict=True):
             computed.clear()
             conv(x, form).sum().backward()

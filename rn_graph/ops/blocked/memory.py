@@ -82,7 +82,8 @@ if hasattr(os, "register_at_fork"):  # a thread may have had the lock
 
 def keep(owner: object, size: int) -> None:
     """Let so many bytes wait as long as the owner lives."""
-    _store.asked[owner] = size
+    with _store._lock:
+        _store.asked[owner] = size
 
 
 def idle_bytes() -> int:

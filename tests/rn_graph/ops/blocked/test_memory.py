@@ -96,7 +96,6 @@ def test_small_matrices_are_left_to_torch():
 def most(monkeypatch):
     """A small bound, a mebibyte."""
     monkeypatch.setattr(memory, "MAX_IDLE_BYTES", 2**20)
-    memory._store.most = memory.MAX_IDLE_BYTES
     return memory.MAX_IDLE_BYTES
 
 
@@ -115,11 +114,16 @@ def test_idle_memory_is_bounded(most):
 
 
 def test_what_a_layer_is_told_to_keep_may_wait(most):
-    memory.keep(2 * most)
-    memory.keep(most)
+    one, other = RNConv(4, 6), RNConv(4, 6)
+    memory.keep(one, 2 * most)
+    memory.keep(other, most // 2)
     held = [memory.take(LARGE, 1, LIKE) for _ in range(100)]
     del held
     assert memory.idle_bytes() == 2 * most
+    del one  # what it was told goes with it
+    gc.collect()
+    memory.take(LARGE, 1, LIKE)
+    assert memory.idle_bytes() == most
 
 
 def test_a_finished_thread_leaves_its_memory_to_others():
