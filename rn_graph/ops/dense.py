@@ -48,8 +48,13 @@ def sum_dense(
     dtype = accumulation_dtype(h.dtype)
     if dtype == h.dtype or h.nbytes < _FEW:
         return h.sum(1, dtype=dtype)
-    out: Tensor = _WideSum.apply(h)
+    out: Tensor = _WideSum.apply(h) if h.requires_grad else _wide_sum(h)
     return out
+
+
+def _wide_sum(h: Tensor) -> Tensor:
+    wide = take(h.size(0) * h.size(1), h.size(2), h, torch.float32)
+    return wide.view(h.shape).copy_(h).sum(1)
 
 
 class _WideSum(torch.autograd.Function):
@@ -61,8 +66,7 @@ class _WideSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, h: Tensor) -> Tensor:
         ctx.like = h.size(1), h.dtype
-        wide = take(h.size(0) * h.size(1), h.size(2), h, torch.float32)
-        return wide.view(h.shape).copy_(h).sum(1)
+        return _wide_sum(h)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rn_graph import complete_edge_index, question_rows
+from rn_graph.batching import Complete
 
 SIZES = st.lists(st.integers(0, 6), max_size=5)
 
@@ -43,3 +44,9 @@ def test_question_rows(sizes, asked):
     ]
     rows = question_rows(batch, torch.tensor(asked, dtype=torch.long))
     assert list(zip(*(r.tolist() for r in rows), strict=True)) == expected
+
+
+def test_pairs_of_a_share_are_counted_beyond_half_precision():
+    like = torch.empty(70_000, 1)
+    count = Complete(None, False, share=(1, 2)).num_pairs(like)
+    assert count[:4, 0].tolist() == [0, 69_999, 69_999, 0]

@@ -309,6 +309,30 @@ def test_half_precision_accumulates_in_float32(dtype):
         assert float(out) == pytest.approx(n, rel=2**-8)
 
 
+@pytest.mark.parametrize(
+    "dtype", [torch.float16, torch.bfloat16, torch.uint8, torch.bool]
+)
+def test_weights_of_any_type_are_summed_widely(dtype):
+    conv = RNConv(2, 1, 8, 2, plain_last=True)
+    with torch.no_grad():
+        conv.g.lins[1].weight.zero_()
+        conv.g.lins[1].bias.fill_(1.0)
+    x, edges = torch.randn(2, 2), torch.zeros(2, 3000, dtype=torch.long)
+    weight = torch.ones(3000).to(dtype)
+    assert float(conv(x, edges, edge_weight=weight)[0]) == 3000
+    half = conv.to(torch.bfloat16)
+    out = half(x.bfloat16(), edges, edge_weight=weight)
+    assert float(out[0]) == pytest.approx(3000, rel=2**-8)
+
+
+def test_sums_leave_autocast_as_float32_whatever_the_weights():
+    conv, x = make(norm="layer_norm"), torch.randn(5, 4)
+    weight = torch.rand(EDGES.size(1), dtype=torch.double)
+    with torch.autocast("cpu", torch.bfloat16):
+        for layer in (conv, make(), make(plain_last=True)):
+            assert layer(x, EDGES, edge_weight=weight).dtype == torch.float32
+
+
 def test_double():
     conv, x, inputs = asking()
     conv.double()

@@ -52,7 +52,21 @@ def run(function, conv, x, inputs):
         (False, False, {"question_channels": 3, "aggr": "mean"}),
         (False, True, {"question_channels": 3, "question_layer": 1}),
         (False, False, {"question_channels": 3, "norm": "layer_norm"}),
+        (False, False, {"plain_last": True}),
+        (False, False, {"symmetric": True, "self_pairs": False}),
+        (
+            False,
+            True,
+            {
+                "question_channels": 3,
+                "question_layer": 1,
+                "plain_last": True,
+                "symmetric": True,
+                "aggr": "mean",
+            },
+        ),
         (True, False, {"question_channels": 3}),
+        (True, False, {"question_channels": 3, "plain_last": True}),
         (True, True, {"question_channels": 3, "question_layer": 1}),
     ],
     ids=[
@@ -60,7 +74,11 @@ def run(function, conv, x, inputs):
         "question, mean",
         "several late questions",
         "norm",
+        "plain last",
+        "symmetric",
+        "several late questions, plain last, symmetric",
         "edges",
+        "edges, plain last",
         "edges, several late questions",
     ],
 )
@@ -103,7 +121,11 @@ def test_value_checks_are_not_compiled():
 
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("edges", [False, True])
-@pytest.mark.parametrize("options", [{}, {"norm": "layer_norm"}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"norm": "layer_norm"}, {"plain_last": True, "symmetric": True}],
+    ids=str,
+)
 def test_export(options, edges, strict):
     conv = make(question_channels=3, **options).eval()
 

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
 from rn_graph import RNConv
 
@@ -75,3 +76,21 @@ def test_open_layers_are_reset_and_moved():
     conv = RNConv(-1, 6)
     conv.reset_parameters()
     assert conv.double()(torch.randn(5, 4).double()).dtype == torch.double
+
+
+def test_a_call_that_is_refused_leaves_widths_open():
+    conv = RNConv(-1, 3, hidden_channels=4)
+    with pytest.raises(ValueError, match="without `edge_index`"):
+        conv((torch.randn(3, 5), torch.randn(2, 7)))
+    out_of_range = torch.tensor([[0], [9]])
+    with pytest.raises(ValueError, match="`edge_index` leads to"):
+        conv(torch.randn(2, 7), out_of_range)
+    assert conv(torch.randn(3, 4)).shape == (3, 3)
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_another_first_layer_knows_its_own_width(lazy):
+    conv = RNConv(-1, 4, hidden_channels=8)
+    other = nn.LazyLinear(8) if lazy else nn.Sequential(nn.Linear(6, 8))
+    conv.g.lins[0] = other
+    assert conv(torch.randn(5, 3)).shape == (5, 4)

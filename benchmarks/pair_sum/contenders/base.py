@@ -230,7 +230,9 @@ class TorchContender(Contender):
         return peak()
 
 
-def pool(nodes: Tensor, graph: Tensor, num_graphs: int) -> Tensor:
-    """Add the rows of each graph, ``[num_graphs, width]``."""
-    out = nodes.new_zeros(num_graphs, nodes.size(1))
+def pool(nodes: Tensor, graph: Tensor, inputs: Inputs) -> Tensor:
+    """Add the rows of each sum's graph, ``[num_sums, width]``."""
+    if len(set(inputs.shape.sizes)) == 1:
+        return nodes.view(inputs.num_sums, -1, nodes.size(1)).sum(1)
+    out = nodes.new_zeros(inputs.num_sums, nodes.size(1))
     return out.index_add_(0, graph, nodes)

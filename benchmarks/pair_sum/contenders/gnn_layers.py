@@ -53,7 +53,7 @@ class GNNLayer(TorchContender):
     def forward(self) -> Tensor:
         """See :class:`TorchContender`."""
         out = self.module(self.h, self.edge_index)
-        return pool(out, self.inputs.batch, self.inputs.num_sums)
+        return pool(out, self.inputs.batch, self.inputs)
 
 
 #: A contender for each layer of the comparison.

@@ -115,7 +115,7 @@ class RNConvAll(TorchContender):
             batch=batch,
             question_batch=i.question_batch,
         )
-        return pool(out, self.graph, i.num_sums)
+        return pool(out, self.graph, i)
 
 
 class RNConvKeeping(RNConvAll):
@@ -245,7 +245,7 @@ class SparsePairs(TorchContender):
         """See :class:`TorchContender`."""
         i = self.inputs
         out = self.module(i.x, i.pos, i.question, i.batch)
-        return pool(out, i.batch, i.num_sums)
+        return pool(out, i.batch, i)
 
 
 class Nearest(SparsePairs):

@@ -64,7 +64,7 @@ class Plain(OnEdges):
         i = self.inputs
         question = None if i.question is None else i.question[i.batch]
         out = self.module(i.x, self.edge_index, question)
-        return pool(out, i.batch, i.num_sums)
+        return pool(out, i.batch, i)
 
 
 class Compiled(Plain):
@@ -235,4 +235,4 @@ class EdgeConvRN(OnEdges):
         x = i.x
         if i.question is not None:
             x = torch.cat([x, i.question[i.batch]], dim=-1)
-        return pool(self.module(x, self.edge_index), i.batch, i.num_sums)
+        return pool(self.module(x, self.edge_index), i.batch, i)

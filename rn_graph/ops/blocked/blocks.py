@@ -257,9 +257,8 @@ def _list(
     )
     if not s.mirrored:
         return PairList(i.reshape(-1), j.reshape(-1), r.reshape(-1))
-    twice = other >= s.first + s.receivers
-    once = twice | (own != other) if not self_pairs else twice | ~twice
-    once, twice = once.expand_as(i), twice.expand_as(i)
+    once = ((own != other) | self_pairs).expand_as(i)
+    twice = (other >= s.first + s.receivers).expand_as(i)
     return PairList(
         torch.cat([i[once], j[twice]]),
         torch.cat([j[once], i[twice]]),

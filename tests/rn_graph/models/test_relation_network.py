@@ -2,7 +2,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
+from rn_graph import RNConv
 from rn_graph.models import RelationNetwork
 from rn_graph.pairs import AttentionPairs, KNNPairs
 from tests.rn_graph.models import model_checks as checks
@@ -216,3 +218,24 @@ def test_bad_input(change, error, text):
 def test_bad_arguments(arguments, error, text):
     with pytest.raises(error, match=text):
         RelationNetwork(**{"in_channels": F, "out_channels": OUT, **arguments})
+
+
+def test_what_a_model_trusts_its_layer_with_has_still_to_fit():
+    model = RelationNetwork(-1, 2)
+    model(torch.randn(4, 3))
+    with pytest.raises(ValueError, match=r"`x` has shape \[4, 5\], expected"):
+        model(torch.randn(4, 5))
+    model = RelationNetwork(3, 2, question_channels=2)
+    model.conv = RNConv(3, 256)
+    with pytest.raises(ValueError, match="`question_channels` was not"):
+        model(torch.randn(4, 3), torch.randn(1, 2))
+
+
+def test_a_selection_of_ones_own_is_not_trusted():
+    class Wrong(nn.Module):
+        def forward(self, x, question, batch, pos):
+            return torch.tensor([[0], [len(x)]]), None
+
+    model = RelationNetwork(3, 2, pairs=Wrong())
+    with pytest.raises(ValueError, match="`edge_index` leads to nodes 4"):
+        model(torch.randn(4, 3))
