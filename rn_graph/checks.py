@@ -158,7 +158,11 @@ def _kind(x: object) -> object:
 
 
 def check_features(
-    name: str, x: Tensor, channels: int | None = None, rows: str = "N"
+    name: str,
+    x: Tensor,
+    channels: int | None = None,
+    rows: str = "N",
+    finite: bool = False,
 ) -> None:
     """Check that ``x`` is a floating-point matrix without NaN.
 
@@ -167,10 +171,11 @@ def check_features(
         x: The tensor, expected ``[rows, channels]``.
         channels: The expected width; ``None`` accepts any.
         rows: What the message calls the first dimension.
+        finite: Whether infinity is refused, too.
 
     Raises:
         TypeError: If ``x`` is not a floating-point tensor.
-        ValueError: For another shape, or NaN.
+        ValueError: For another shape, NaN, or infinity where it is refused.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise TypeError(
@@ -181,8 +186,31 @@ def check_features(
         raise ValueError(
             f"`{name}` has shape {list(x.shape)}, expected [{rows}, {width}]"
         )
-    if checks_enabled(x) and bool(torch.isnan(x).any()):
+    if not checks_enabled(x):
+        return
+    if not finite and bool(torch.isnan(x).any()):
         raise ValueError(f"`{name}` contains NaN, expected numbers")
+    if finite and not bool(torch.isfinite(x).all()):
+        found = "NaN" if bool(torch.isnan(x).any()) else "infinity"
+        raise ValueError(f"`{name}` contains {found}, expected finite numbers")
+
+
+def check_rows(name: str, x: Tensor, rows: int) -> None:
+    """Check that there is a row for each node.
+
+    Args:
+        name: The argument's name, for the message.
+        x: The tensor.
+        rows: Rows of the nodes, which messages call `x`.
+
+    Raises:
+        ValueError: For another number of rows.
+    """
+    if x.size(0) != rows:
+        raise ValueError(
+            f"`{name}` has {x.size(0)} rows, expected {rows}, one for each "
+            f"row of `x`"
+        )
 
 
 def check_index(

@@ -28,10 +28,10 @@ from rn_graph.checks import (
     is_trusted,
     value_checks,
 )
+from rn_graph.dtypes import accumulation_dtype, is_autocast
 from rn_graph.edges import Edges, edges_or_none, read_edges, repeat_edges
 from rn_graph.mlp import PairMLP, PairModule, has_hooks
 from rn_graph.ops import BACKENDS, choose, run
-from rn_graph.ops.dtypes import accumulation_dtype, is_autocast
 from rn_graph.ops.segment import SegmentSum
 
 _HOOKS = tuple(

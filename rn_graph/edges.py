@@ -36,13 +36,13 @@ class Edges(NamedTuple):
         """Sum of the weights of each row's edges, ``[R, 1]``.
 
         Args:
-            like: A tensor of the rows, ``[R, ...]``.
+            like: A tensor of the rows, ``[R, ...]``, in whose type to sum.
         """
         if self.weight is None:
             ones = torch.bincount(self.receiver, minlength=like.size(0))
             return ones.unsqueeze(1)
-        zeros = self.weight.new_zeros(like.size(0))
-        return zeros.index_add(0, self.receiver, self.weight).unsqueeze(1)
+        zeros, weight = like.new_zeros(like.size(0)), self.weight.to(like.dtype)
+        return zeros.index_add(0, self.receiver, weight).unsqueeze(1)
 
 
 def edges_or_none(edge_index: Any, x: Any) -> Any:

@@ -12,6 +12,7 @@ from torch_geometric.nn.dense.linear import Linear, is_uninitialized_parameter
 from torch_geometric.nn.inits import reset
 
 from rn_graph.checks import check_channels
+from rn_graph.dtypes import no_autocast
 
 #: Types of weights that are what they seem; others compute themselves.
 _WEIGHTS = (nn.Parameter, Tensor, FakeTensor)
@@ -384,9 +385,7 @@ class PairMLP(nn.Module):
             weight = weight[:, : -self.question_channels]
             shift = shift + late
         weight, shift = weight.to(h.dtype), shift.to(h.dtype)
-        if h.is_meta or not torch.is_autocast_enabled(h.device.type):
-            return F.linear(h, weight) + count * shift
-        with torch.autocast(h.device.type, enabled=False):  # sums stay wide
+        with no_autocast(h):  # sums stay wide
             return F.linear(h, weight) + count * shift
 
     def extra_repr(self) -> str:

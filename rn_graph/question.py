@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.inits import reset
 
 from rn_graph.checks import check_channels, check_index, checks_enabled
-from rn_graph.ops.dtypes import accumulation_dtype
+from rn_graph.dtypes import accumulation_dtype
 
 
 class QuestionEncoder(nn.Module):

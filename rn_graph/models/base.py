@@ -13,8 +13,9 @@ from rn_graph.checks import (
     check_features,
     check_place,
     check_questions,
+    check_rows,
 )
-from rn_graph.ops.dtypes import accumulation_dtype, is_autocast
+from rn_graph.dtypes import accumulation_dtype, is_autocast
 
 
 class SceneModel(nn.Module):
@@ -159,11 +160,7 @@ class SceneModel(nn.Module):
         )
         if pos is not None:
             check_features("pos", pos)
-            if pos.size(0) != x.size(0):
-                raise ValueError(
-                    f"`pos` has {pos.size(0)} rows, expected {x.size(0)}, one "
-                    f"for each row of `x`"
-                )
+            check_rows("pos", pos, x.size(0))
         weight = self.readout.lins[0].weight
         typed = not is_autocast(x)
         what = "the model's parameters are"

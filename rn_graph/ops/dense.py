@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rn_graph.dtypes import accumulation_dtype
 from rn_graph.mlp import PairTerms
 from rn_graph.ops.blocked.memory import take
-from rn_graph.ops.dtypes import accumulation_dtype
 from rn_graph.ops.function import Layers
 
 #: Matrices of fewer bytes are not worth the care for their memory.

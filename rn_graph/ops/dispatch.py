@@ -5,11 +5,11 @@ from torch import Tensor
 
 from rn_graph.batching import Complete
 from rn_graph.checks import has_values
+from rn_graph.dtypes import compute_dtype
 from rn_graph.edges import Edges
 from rn_graph.mlp import PairMLP, PairTerms
 from rn_graph.ops import blocked, triton
 from rn_graph.ops.dense import sum_dense
-from rn_graph.ops.dtypes import compute_dtype
 from rn_graph.ops.function import Layers, apply, cast
 from rn_graph.ops.rows import sum_rows
 

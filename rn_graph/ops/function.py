@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rn_graph.checks import is_batched, is_transformed
+from rn_graph.dtypes import accumulation_dtype, compute_dtype
 from rn_graph.mlp import PairTerms
-from rn_graph.ops.dtypes import accumulation_dtype, compute_dtype
 
 
 class Layers(NamedTuple):

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from rn_graph.batching import Complete
+from rn_graph.dtypes import accumulation_dtype
 from rn_graph.mlp import PairMLP, PairTerms
 from rn_graph.ops.blocked import block_pairs
 from rn_graph.ops.blocked.engine import BlockedEngine
-from rn_graph.ops.dtypes import accumulation_dtype
 
 
 def sum_rows(

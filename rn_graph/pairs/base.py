@@ -9,7 +9,7 @@ from rn_graph.batching import complete_edge_index, graph_sizes
 from rn_graph.checks import (
     check_features,
     check_index,
-    checks_enabled,
+    check_rows,
     is_trusted,
     value_checks,
 )
@@ -99,15 +99,12 @@ class PairSelector(nn.Module):
         for name, value in given.items():
             rows = "B" if name == "question" else "N"
             if name in decides:  # a caller's check may let infinity pass
-                _check_finite(name, value, decides[name], rows)
+                check_features(name, value, decides[name], rows, finite=True)
             elif not trusted:
                 check_features(name, value, rows=rows)
         num_nodes = x.size(0)
-        if pos is not None and pos.size(0) != num_nodes:
-            raise ValueError(
-                f"`pos` has {pos.size(0)} rows, expected {num_nodes}, one "
-                f"for each row of `x`"
-            )
+        if pos is not None:
+            check_rows("pos", pos, num_nodes)
         if batch is None:
             if question is not None and question.size(0) != 1:
                 raise ValueError(
@@ -176,19 +173,3 @@ class AllPairs(PairSelector):
     def extra_repr(self) -> str:
         """Name the option."""
         return f"self_pairs={self.self_pairs}"
-
-
-def _check_finite(
-    name: str, x: Tensor, channels: int | None, rows: str
-) -> None:
-    """Check that ``x`` is a floating-point matrix of finite numbers alone.
-
-    Raises:
-        TypeError: If ``x`` is not a floating-point tensor.
-        ValueError: For another shape, NaN or infinity.
-    """
-    with value_checks(False):  # the shape alone
-        check_features(name, x, channels, rows)
-    if checks_enabled(x) and not bool(torch.isfinite(x).all()):
-        found = "NaN" if bool(torch.isnan(x).any()) else "infinity"
-        raise ValueError(f"`{name}` contains {found}, expected finite numbers")

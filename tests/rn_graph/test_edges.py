@@ -6,7 +6,7 @@ import torch_geometric.typing
 from torch_geometric import EdgeIndex
 
 from rn_graph import RNConv
-from rn_graph.edges import read_edges
+from rn_graph.edges import Edges, read_edges
 
 needs_scatter = pytest.mark.skipif(
     not torch_geometric.typing.WITH_TORCH_SCATTER,
@@ -100,3 +100,10 @@ def test_torch_scatter_and_torch_agree(monkeypatch, aggr):
         other = gradients(conv, x, attr, form)
         for a, b in zip(one, other, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.bool])
+def test_weights_are_summed_in_the_type_that_is_asked_for(dtype):
+    index = torch.zeros(3000, dtype=torch.long)
+    edges = Edges(index, index, torch.ones(3000).to(dtype))
+    assert edges.num_pairs(torch.zeros(1, 2)).tolist() == [[3000.0]]

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from rn_graph.batching import Complete
+from rn_graph.dtypes import accumulation_dtype
 from rn_graph.mlp import PairTerms
 from rn_graph.ops.blocked.engine import BlockedEngine
-from rn_graph.ops.dtypes import accumulation_dtype
 from rn_graph.ops.function import Layers, split_layers
 
 

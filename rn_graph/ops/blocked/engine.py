@@ -5,19 +5,18 @@ goes, or computed again block by block, so memory does not grow with the
 number of pairs. Sums accumulate in at least float32.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from rn_graph.batching import Complete
+from rn_graph.dtypes import accumulation_dtype
 from rn_graph.edges import Edges
 from rn_graph.mlp import PairTerms
 from rn_graph.ops.blocked.blocks import Block, DensePairs, EdgePairs
 from rn_graph.ops.blocked.layout import Layout, make_layout
 from rn_graph.ops.blocked.memory import take
-from rn_graph.ops.dtypes import accumulation_dtype
 from rn_graph.ops.function import Gradients, Layers, PairList
 
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
@@ -125,20 +124,19 @@ class BlockedEngine:
         """Gradients, in the type that they are summed in."""
         dtype = accumulation_dtype(terms.receiver.dtype)
 
-        def zeros(like: Tensor | None) -> Tensor | None:
-            if like is None:
-                return None
+        def zeros(like: Tensor) -> Tensor:
             return like.new_zeros(like.shape, dtype=dtype)
 
         terms = self._order(terms)
         total = Gradients(
-            PairTerms(*map(zeros, terms)),  # type: ignore[arg-type]
-            [
-                like.new_zeros(like.shape, dtype=dtype)
-                for like in layers.weights
-            ],
-            [like.new_zeros(like.shape, dtype=dtype) for like in layers.biases],
-            zeros(edge_weight),
+            PairTerms(
+                zeros(terms.receiver),
+                zeros(terms.sender),
+                None if terms.late is None else zeros(terms.late),
+            ),
+            [zeros(weight) for weight in layers.weights],
+            [zeros(bias) for bias in layers.biases],
+            None if edge_weight is None else zeros(edge_weight),
         )
         nodes, rows = self.layout[:2]
         grad = grad.to(terms.receiver.dtype)
@@ -163,9 +161,10 @@ class BlockedEngine:
         """The pairs of each block; an empty list where there are none."""
         nodes, rows = self.layout[:2]
         none = torch.zeros(0, dtype=torch.long, device=device)
-        lists = (block.listed(device) for block in self._blocks())
-        empty = [] if self._blocks() else [PairList(none, none, none)]
-        for i, j, row in itertools.chain(lists, empty):
+        empty = PairList(none, none, none)
+        blocks: Sequence[Block | None] = self._blocks() or [None]
+        for block in blocks:
+            i, j, row = empty if block is None else block.listed(device)
             yield PairList(
                 i if nodes is None else nodes[i],
                 j if nodes is None else nodes[j],

@@ -94,7 +94,7 @@ def idle_bytes() -> int:
 def take(
     rows: int, width: int, like: Tensor, dtype: torch.dtype | None = None
 ) -> Tensor:
-    """A matrix ``[rows, width]`` on the device of ``like``, of its type."""
+    """A matrix ``[rows, width]`` where ``like`` is, by default of its type."""
     dtype = dtype or like.dtype
     size = rows * width * dtype.itemsize
     if like.device.type != "cpu" or size < _LEAST_BYTES:

@@ -1,5 +1,8 @@
 """The types that g is computed in, and summed in."""
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -12,6 +15,13 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
 def is_autocast(x: Tensor) -> bool:
     """Whether autocast is on where ``x`` is."""
     return not x.is_meta and torch.is_autocast_enabled(x.device.type)
+
+
+def no_autocast(x: Tensor) -> AbstractContextManager[Any]:
+    """A context in which autocast is off where ``x`` is."""
+    if not is_autocast(x):
+        return nullcontext()
+    return torch.autocast(x.device.type, enabled=False)
 
 
 def compute_dtype(x: Tensor) -> torch.dtype:
