@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 .PHONY: run smoke test clean
 
 run: $(VENV)/experiments.done  ## Compare the models: a table and plots
-	$(BIN)/python -m experiments.compare quick
+	$(BIN)/python -m experiments compare quick
 
 smoke: $(VENV)/experiments.done  ## The same in seconds, to see that it works
-	$(BIN)/python -m experiments.compare smoke
+	$(BIN)/python -m experiments compare smoke
 
 test: $(VENV)/test.done  ## Style, types, tests
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from errno import EDQUOT, ENOSPC
 from typing import Any, TypeVar
 
-from jsonargparse import ActionConfigFile, ArgumentParser
+from jsonargparse import CLI, ActionConfigFile, ArgumentParser
 
 from experiments.config import from_dict, preset_path
 
@@ -48,10 +48,21 @@ def parse(kind: type[T], argv: list[str], prog: str, description: str) -> T:
     return from_dict(kind, values)
 
 
-def run(main: Callable[[list[str]], None]) -> None:
+def call(function: Callable[..., None], argv: list[str], prog: str) -> None:
+    """Call a function with the options of a command line.
+
+    Args:
+        function: Its arguments are the options, its docstring the help.
+        argv: The command line.
+        prog: The command as it is typed.
+    """
+    CLI(function, args=argv, as_positional=False, prog=prog)
+
+
+def run(main: Callable[[list[str]], None], argv: list[str]) -> None:
     """Run a command; a foreseen error ends it with one sentence."""
     try:
-        main(sys.argv[1:])
+        main(argv)
     except (ValueError, TypeError, OSError, FloatingPointError) as e:
         full = isinstance(e, OSError) and e.errno in (ENOSPC, EDQUOT)
         sys.exit(f"error: {e}" + ("\n" + FULL if full else ""))

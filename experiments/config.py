@@ -15,7 +15,7 @@ from typing import (
 import yaml
 
 from datasets.clevr.families import select_families
-from experiments.models import MODELS
+from experiments.run.models import MODELS
 
 PRESETS = Path(__file__).parent / "presets"
 

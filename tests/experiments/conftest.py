@@ -1,8 +1,8 @@
 import pytest
 
-from experiments import compare
 from experiments.config import DataConfig, ModelConfig
-from experiments.data import Splits
+from experiments.run import compare
+from experiments.run.data import Splits
 
 
 @pytest.fixture(scope="session")

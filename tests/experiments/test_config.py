@@ -14,7 +14,7 @@ from experiments.config import (
     preset_path,
     to_yaml,
 )
-from experiments.data import folder_name
+from experiments.run.data import folder_name
 
 
 def read(*argv):

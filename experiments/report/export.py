@@ -1,0 +1,191 @@
+"""Write a run's weights down without the rest, with a model card.
+
+``python -m experiments export RUN_FOLDER --out FOLDER``
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from safetensors.torch import save
+from tabulate import tabulate
+from torch import nn
+
+from datasets.clevr.families import load_families
+from datasets.files import read_json, whole, write
+from experiments.cli import parse
+from experiments.config import DataConfig
+from experiments.report.results import ACCURACIES
+from experiments.run.data import SPLITS, Splits
+from experiments.run.models import MODELS
+from experiments.run.runs import EXPORTED, Run, load_model
+
+PROG = "python -m experiments export"
+HELP = """Write a trained run's best weights as safetensors, with a model card
+made of the run's own settings and figures. The folder can then be given to
+experiments.run.ask and experiments.run.evaluate as a run."""
+#: What of a run's folder goes along.
+_FIGURES = ("run.json", "val.json", "test.json")
+
+
+@dataclass
+class ExportConfig:
+    """Write a run's weights as safetensors, with a model card.
+
+    Args:
+        run: Folder of a trained run, as in `runs/quick/rn/seed-0`, with its
+            test figures.
+        out: Folder to write to, made if it is not there.
+    """
+
+    run: str
+    out: str
+
+
+def figures(test: dict[str, Any]) -> str:
+    """Test accuracy overall and by category, in Markdown."""
+    found = test["accuracy"]
+    return tabulate(
+        [[f"{100 * found[c]:.2f}" for c in ACCURACIES if c in found]],
+        [c for c in ACCURACIES if c in found],
+        "github",
+        disable_numparse=True,
+    )
+
+
+def families(test: dict[str, Any]) -> str:
+    """Test accuracy by group of families: mean, worst and best family."""
+    groups: dict[str, list[float]] = {}
+    known = load_families()
+    for index, value in test.get("families", {}).items():
+        groups.setdefault(known[int(index)].group, []).append(100 * value)
+    rows = [
+        [
+            group,
+            len(values),
+            f"{sum(values) / len(values):.1f}",
+            f"{min(values):.1f}",
+            f"{max(values):.1f}",
+        ]
+        for group, values in groups.items()
+    ]
+    header = ["group", "families", "mean", "worst family", "best family"]
+    return tabulate(rows, header, "github", disable_numparse=True)
+
+
+def data(config: DataConfig) -> str:
+    """What a run was trained, validated and tested on, in words."""
+    if config.stores is None:
+        scenes = ", ".join(f"{getattr(config, s):,} {s}" for s in SPLITS)
+        asked = ", ".join(map(str, config.families)) or "all"
+        return (
+            f"generated scenes of {config.min_objects} to "
+            f"{config.max_objects} objects ({scenes}), seed {config.seed}; "
+            f"families of questions: {asked}"
+        )
+    name = f"the stores of `{config.stores}`"
+    splits = Splits(config, root="")
+    try:
+        found = {split: splits.dataset(split) for split in SPLITS}
+    except FileNotFoundError:  # a run can be exported where its data is not
+        return name
+    parts = [
+        f"{len(d):,} {split} questions about {len(np.unique(d.scene)):,} "
+        f"scenes ({d.store.source})"
+        for split, d in found.items()
+    ]
+    return f"{name}: {', '.join(parts)}"
+
+
+def hardware(machine: dict[str, Any]) -> str:
+    """What a run was trained on, in words."""
+    gpu = f"one {machine['gpu']}, " if "gpu" in machine else ""
+    threads = machine["threads"]
+    return f"{gpu}{threads} thread{'s'[: threads != 1]} of {machine['cpu']}"
+
+
+def card(planned: Run, model: nn.Module, out: Path) -> str:
+    """The model card of a run, in Markdown."""
+    about = read_json(planned.folder / "run.json")
+    test = read_json(planned.folder / "test.json")
+    name = planned.label
+    parameters = sum(p.numel() for p in model.parameters())
+    seen = "the question alone, to tell how much can be guessed"
+    if MODELS[planned.model].matched:
+        seen = (
+            "a scene's objects with colour, shape, size, material and place, "
+            "not its picture"
+        )
+    recipe = yaml.safe_dump(
+        {key: planned.settings[key] for key in ("sizes", "train")},
+        sort_keys=False,
+    )
+    return f"""# {name}
+
+It was trained to answer CLEVR's questions. It is given {seen}.
+
+## Use
+
+```
+python -m experiments ask "What color is the large cube?" --run {out}
+python -m experiments evaluate {out}
+```
+
+## Figures
+
+Test accuracy in percent, in all and by category:
+
+{figures(test)}
+
+By group of question families:
+
+{families(test)}
+
+## Data and recipe
+
+- Data: {data(planned.data)}.
+- Model: {name}, {parameters:,} parameters, seed {planned.seed}; the weights are
+  those best on validation.
+- Made at commit {about["commit"]} on
+  {hardware(about["machine"])}.
+
+```yaml
+{recipe}```
+
+## Limits
+
+- It has seen scenes and families of questions as under "Data" alone.
+- It knows CLEVR's words, attributes and questions only. An unknown word is
+  refused; a question that asks for the impossible ("the red cube", where there
+  are two) is answered all the same.
+- Generated questions follow the release's rules and statistics, but are not the
+  released ones, and neither are figures on them.
+- Its probabilities were not calibrated.
+"""
+
+
+def export(planned: Run, model: nn.Module, out: Path) -> None:
+    """Write weights, settings, figures and the card into a folder."""
+    text = card(planned, model, out)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in _FIGURES:
+        if out.resolve() != planned.folder.resolve():
+            shutil.copyfile(planned.folder / name, out / name)
+    with whole(out / EXPORTED) as partial:
+        partial.write_bytes(save(model.state_dict()))
+    write(out / "README.md", text)
+
+
+def main(argv: list[str]) -> None:
+    """Export."""
+    if argv and not argv[0].startswith("-"):
+        argv = ["--run", *argv]
+    config = parse(ExportConfig, argv, PROG, HELP)
+    planned, model = load_model(Path(config.run))
+    out = Path(config.out)
+    export(planned, model, out)
+    size = (out / EXPORTED).stat().st_size / 1e6
+    print(f"{out / EXPORTED}: {size:.1f} MB, and {out / 'README.md'}")

@@ -1,0 +1,331 @@
+"""Make a comparison's table and plots again from its results folder.
+
+``python -m experiments report runs/quick``
+"""
+
+import csv
+import io
+import math
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabulate import tabulate
+
+from datasets.files import write, write_json
+from experiments.cli import parse
+from experiments.report.plots import write_plots
+from experiments.report.results import (
+    ACCURACIES,
+    ModelResult,
+    has_several_budgets,
+    read_results,
+)
+from experiments.run.models import MODELS
+
+PROG = "python -m experiments report"
+COSTS = (
+    "pairs a scene",
+    "parameters",
+    "FLOPs a question",
+    "ms a step",
+    "peak memory",
+)
+
+
+@dataclass
+class ReportConfig:
+    """Make table and plots again from a results folder.
+
+    Args:
+        folder: The results folder, as in `runs/quick`.
+        readme: Markdown file to put tables into, between the lines
+            `<!-- results:NAME -->` and `<!-- /results:NAME -->`, where NAME is
+            the folder's name; between those of `NAME-shares`, accuracy by the
+            share of the pairs; of `NAME-aim`, see `aim`. It need not have all.
+        aim: Validation accuracy in percent, as in 96.4: tabulate what training
+            to it took; 0: no such table.
+        publish: Folder to copy what is small into: settings, metrics, table
+            and plots, without checkpoints.
+    """
+
+    folder: str
+    readme: str | None = None
+    aim: float = 0.0
+    publish: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.aim <= 100:
+            raise ValueError(
+                f"`aim` is {self.aim}, expected a percentage, from 0 to 100"
+            )
+
+
+def table_rows(results: Sequence[ModelResult]) -> list[list[str]]:
+    """The cells of the table: its header, then a row a model.
+
+    Learning rates have a column where models have different ones.
+    """
+    rates = {r.learning_rate for r in results} - {None}
+    named = ["learning rate"] if len(rates) > 1 else []
+    return [
+        ["model", *named, *COSTS, *ACCURACIES],
+        *(
+            [
+                result.label,
+                *(_rate(result) for _ in named),
+                *(_cost(result, key) for key in _UNITS),
+                *(_accuracy(result, category) for category in ACCURACIES),
+            ]
+            for result in results
+        ),
+    ]
+
+
+def markdown(results: Sequence[ModelResult]) -> str:
+    """The table in Markdown."""
+    header, *rows = table_rows(results)
+    return github_table(header, rows)
+
+
+def github_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown: a column of names, and figures as they are."""
+    align = ("left", *["right"] * (len(header) - 1))
+    return tabulate(
+        rows, header, "github", colalign=align, disable_numparse=True
+    )
+
+
+def by_share(results: Sequence[ModelResult]) -> str:
+    """Accuracy by the share of the pairs that is kept, in Markdown.
+
+    Args:
+        results: The models; one that selects no pairs stands at 100 %.
+    """
+    rows: dict[str, dict[float, str]] = {}
+    for result in results:
+        cells = rows.setdefault(MODELS[result.name].label, {})
+        cells[result.share or 1.0] = _accuracy(result, "all")
+    shares = sorted({share for cells in rows.values() for share in cells})
+    header = ["share of the pairs", *(f"{100 * s:g} %" for s in shares)]
+    lines = [
+        [name, *(cells.get(share, "–") for share in shares)]
+        for name, cells in rows.items()
+    ]
+    return github_table(header, lines)
+
+
+def training_cost(results: Sequence[ModelResult], aim: float) -> str:
+    """What training to an accuracy took, in Markdown.
+
+    The step is the first at which validation was looked at and the mean over
+    seeds had reached it; minutes are of as many steps, as measured. They and
+    the FLOPs are left out where the measured step is not that of all steps.
+
+    Args:
+        results: The models; those that are not trained are left out.
+        aim: Validation accuracy in percent.
+    """
+    rows = []
+    for result in results:
+        if not result.curves:
+            continue
+        step = result.steps_to(aim / 100)
+        row = [result.label, "not reached", "–", "–", "–"]
+        if step is not None:
+            seen = step * result.batch_size
+            row[1:3] = f"{step:,}", f"{seen / 1e6:.2f} M"
+            # A budget that shrank, or weights taken over, cost more.
+            if result.step_minutes is not None:
+                row[3] = f"{step * result.step_minutes:.1f}"
+                # A backward pass takes twice as much as a forward one.
+                row[4] = f"{3 * seen * result.cost['flops'] / 1e12:.1f} T"
+        rows.append(row)
+    header = (
+        f"to {aim:g} % on validation",
+        "steps",
+        "questions seen",
+        "minutes",
+        "FLOPs",
+    )
+    return github_table(header, rows)
+
+
+def terminal(results: Sequence[ModelResult]) -> str:
+    """The table for a terminal, in two narrow halves."""
+    header, *rows = table_rows(results)
+    accuracies = range(len(header) - len(ACCURACIES), len(header))
+    halves = (range(accuracies[0]), (0, *accuracies))
+    return "\n\n".join(
+        tabulate(
+            [[row[i] for i in half] for row in rows],
+            [header[i] for i in half],
+            tablefmt="simple",
+            colalign=("left", *["right"] * (len(half) - 1)),
+            disable_numparse=True,
+        )
+        for half in halves
+    )
+
+
+_UNITS = {
+    "pairs": lambda v: f"{v:.1f}" if v else "0",
+    "parameters": lambda v: f"{v:,}",
+    "flops": lambda v: f"{v / 1e6:.2f} M",
+    "step_ms": lambda v: f"{v:.1f}",
+    "memory_mib": lambda v: f"{v:.0f} MiB",
+}
+
+
+def _rate(result: ModelResult) -> str:
+    return f"{result.learning_rate:g}" if result.learning_rate else "–"
+
+
+def _cost(result: ModelResult, key: str) -> str:
+    return _UNITS[key](result.cost[key]) if key in result.cost else "–"
+
+
+def _accuracy(result: ModelResult, category: str) -> str:
+    mean, half = 100 * result.mean(category), 100 * result.interval(category)
+    if math.isnan(mean):
+        return "–"
+    return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
+
+
+def as_csv(results: Sequence[ModelResult]) -> str:
+    """The figures as CSV, unrounded, a row a model."""
+    text = io.StringIO()
+    keys = ["hidden_channels", *_UNITS]
+    accuracy = [f"{c} {part}" for c in ACCURACIES for part in ("mean", "±")]
+    writer = csv.writer(text)
+    chosen = ["model", "share", "depth", "learning_rate"]
+    writer.writerow([*chosen, "seeds", *keys, *accuracy])
+    for result in results:
+        writer.writerow(
+            [
+                result.name,
+                # A cell is empty where there is nothing to choose.
+                result.share,
+                result.depth,
+                result.learning_rate,
+                len(result.accuracy),
+                *(result.cost.get(key, "") for key in keys),
+                *(
+                    "" if math.isnan(value) else value
+                    for c in ACCURACIES
+                    for value in (result.mean(c), result.interval(c))
+                ),
+            ]
+        )
+    return text.getvalue()
+
+
+def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
+    """Write tables and plots into a results folder, and print where.
+
+    Args:
+        folder: The results folder.
+        aim: As in :class:`ReportConfig`.
+
+    Returns:
+        The tables in Markdown, by the names of their markers.
+
+    Raises:
+        FileNotFoundError: If there is no finished run.
+    """
+    results = read_results(folder)
+    table = markdown(results)
+    write_json(folder / "results.json", [r.to_json() for r in results])
+    write(folder / "results.csv", as_csv(results))
+    write(folder / "table.md", table + "\n")
+    name = folder.resolve().name
+    tables = {name: table}
+    if aim:
+        tables[f"{name}-aim"] = cost = training_cost(results, aim)
+        write(folder / "training_cost.md", cost + "\n")
+    if has_several_budgets(results):
+        tables[f"{name}-shares"] = shares = by_share(results)
+        write(folder / "shares.md", shares + "\n")
+    plots = write_plots(results, folder / "plots")
+    seeds = sorted({len(r.accuracy) for r in results if r.curves})
+    print(f"\n{terminal(results)}\n")
+    print(
+        f"Test accuracy in %, mean ± 95 % interval over "
+        f"{' or '.join(map(str, seeds))} seed(s), with the weights best on "
+        f"validation.\nPairs: those that a layer sums over for a question. "
+        f"Memory: of training, over the process's own.\n"
+    )
+    if aim:
+        print(f"{cost}\n")
+    print(f"Table: {folder / 'table.md'}")
+    for plot in plots:
+        print(f"Plot:  {plot}")
+    return tables
+
+
+def insert(readme: Path, name: str, table: str) -> None:
+    """Put a table between its markers in a Markdown file.
+
+    Args:
+        readme: The file.
+        name: The name in the markers.
+        table: What to put there.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it does not have both markers, once each.
+    """
+    if not readme.is_file():
+        raise FileNotFoundError(f"`readme` is {readme}, which does not exist")
+    start, end = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
+    text = readme.read_text(encoding="utf-8")
+    pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.S)
+    if len(pattern.findall(text)) != 1:
+        raise ValueError(f"{readme} must have {start} and {end} once each")
+    block = f"{start}\n{table}\n{end}"
+    write(readme, pattern.sub(lambda _: block, text))
+
+
+def insert_some(readme: Path, tables: dict[str, str]) -> None:
+    """Put those tables into a Markdown file that it has markers for.
+
+    Args:
+        readme: The file.
+        tables: By the names in the markers.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no marker, or not both, once each.
+    """
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    found = [name for name in tables if f"<!-- results:{name} -->" in text]
+    for name in found or tables:
+        insert(readme, name, tables[name])
+
+
+def publish(folder: Path, out: Path) -> None:
+    """Copy a results folder without what is large or names the machine.
+
+    Args:
+        folder: The results folder.
+        out: Where to copy it; files of the same name are replaced.
+    """
+    ignore = shutil.ignore_patterns("checkpoints", "tensorboard", ".*")
+    shutil.copytree(folder, out, ignore=ignore, dirs_exist_ok=True)
+    print(f"Copied to {out}")
+
+
+def main(argv: list[str]) -> None:
+    """Report, and hand the results on."""
+    if argv and not argv[0].startswith("-"):
+        argv = ["--folder", *argv]
+    config = parse(ReportConfig, argv, PROG, "Make table and plots again.")
+    folder = Path(config.folder)
+    tables = write_report(folder, config.aim)
+    if config.readme:
+        insert_some(Path(config.readme), tables)
+        print(f"Put into {config.readme}")
+    if config.publish:
+        publish(folder, Path(config.publish))

@@ -1,0 +1,278 @@
+"""A run's folder: one model, one seed, everything needed to make it again.
+
+``run.json`` holds settings, commit, versions and machine; ``val.json`` marks
+a finished training; ``test.json`` holds the test figures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from datasets.clevr.generate import GENERATOR_VERSION
+from datasets.files import read_json, write_json
+from experiments.config import (
+    CompareConfig,
+    DataConfig,
+    ModelConfig,
+    TrainConfig,
+    from_dict,
+)
+from experiments.run.models import MODELS, Plan, label
+from experiments.run.provenance import provenance
+from rn_graph import QuestionAnswering
+
+#: Weights of a run without the rest of its checkpoint.
+EXPORTED = "model.safetensors"
+
+
+class Run:
+    """One model trained with one seed.
+
+    Args:
+        folder: The run's folder.
+        settings: All that decides its outcome: ``model``, ``depth``,
+            ``share``, ``degrees``, ``hidden_channels``, ``in_channels``,
+            ``seed``, ``generator`` (its version), and the sections ``data``,
+            ``sizes`` and ``train``.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.model: str = settings["model"]
+        self.depth: int | None = settings["depth"]
+        self.share: float | None = settings["share"]
+        self.seed: int = settings["seed"]
+        self.data = from_dict(DataConfig, settings["data"])
+        self.sizes = from_dict(ModelConfig, settings["sizes"])
+        self.train = from_dict(TrainConfig, settings["train"])
+
+    @classmethod
+    def plan(
+        cls,
+        config: CompareConfig,
+        model: str,
+        seed: int,
+        plan: Plan,
+        rate: float | None = None,
+    ) -> "Run":
+        """Make a run of a comparison.
+
+        Args:
+            config: The comparison.
+            model: Name of the model.
+            seed: The run's seed.
+            plan: What the model is built from.
+            rate: Its learning rate; ``None``: that of ``config.train``, which
+                the folder's name does not say.
+        """
+        train = config.train
+        folder = model
+        if plan.share is not None:
+            folder += f"-share-{plan.share:g}"
+        if plan.depth is not None:
+            folder += f"-depth-{plan.depth}"
+        if rate is not None and rate != train.learning_rate:
+            folder += f"-rate-{rate}"
+            train = replace(train, learning_rate=rate)
+        settings = {
+            "model": model,
+            "depth": plan.depth,
+            "share": plan.share,
+            "degrees": plan.degrees,
+            "hidden_channels": plan.hidden_channels,
+            "in_channels": plan.in_channels,
+            "seed": seed,
+            "generator": GENERATOR_VERSION,
+            "data": asdict(config.data),
+            "sizes": asdict(config.model),
+            "train": asdict(train),
+        }
+        return cls(config.folder / folder / f"seed-{seed}", settings)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Run":
+        """Read a run back from its folder.
+
+        Raises:
+            FileNotFoundError: If the folder is not a run's.
+            ValueError: If it does not say what the run was made with.
+        """
+        path = folder / "run.json"
+        try:
+            run = cls(folder, read_json(path)["settings"])
+            known = run.model in MODELS
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{path} lacks a run's settings ({type(error).__name__}: "
+                f"{error})"
+            ) from None
+        if not known:
+            raise ValueError(
+                f"{path} names the model {run.model!r}, expected one of "
+                f"{', '.join(MODELS)}"
+            )
+        return run
+
+    def begin(self) -> None:
+        """Write the run down, or check that it is the one begun before.
+
+        Raises:
+            ValueError: If the folder holds a run with other settings.
+        """
+        path = self.folder / "run.json"
+        if not path.exists():
+            write_json(path, {"settings": self.settings, **provenance()})
+            return
+        Run.read(self.folder).check_same(self)
+
+    def check_same(
+        self, wanted: "Run", sections: Sequence[str] | None = None
+    ) -> None:
+        """Check that a run was made with the settings that are asked for.
+
+        Args:
+            wanted: A run with these settings.
+            sections: The settings to look at; ``None``: all.
+
+        Raises:
+            ValueError: If it was made with others.
+        """
+        # What is newer than the run has its default there.
+        found = self._all_settings()
+        expected = wanted._all_settings()
+        if sections is not None:
+            expected = {key: expected[key] for key in sections}
+        made = _flat(found)
+        for key, value in _flat(expected).items():
+            # Which other runs there are, and where this one is trained.
+            if key in ("sizes.depths", "sizes.shares", "train.accelerator"):
+                continue
+            if made.get(key) != value:
+                raise ValueError(
+                    f"{self.folder} was made with `{key}` = {made.get(key)}, "
+                    f"and is now asked for with {value}: give the "
+                    f"comparison another `--name`, or delete that folder"
+                )
+
+    def _all_settings(self) -> dict[str, Any]:
+        return {"generator": 1, **self.settings} | {
+            "data": asdict(self.data),
+            "sizes": asdict(self.sizes),
+            "train": asdict(self.train),
+        }
+
+    def build(self) -> nn.Module:
+        """Make the model, with fresh weights."""
+        build = MODELS[self.model].build
+        if build is None:
+            raise ValueError(f"{self.model!r} is not a trained model")
+        settings = self.settings
+        return build(
+            Plan(
+                self.sizes,
+                settings["in_channels"],
+                settings["hidden_channels"],
+                self.depth,
+                self.share,
+                settings["degrees"],
+            )
+        )
+
+    def load(self) -> nn.Module:
+        """Make the model, with the weights that were best on validation.
+
+        Raises:
+            FileNotFoundError: If there is no checkpoint.
+            ValueError: If it is damaged, or the model is not a trained one.
+        """
+        model = self.build()
+        load_weights(model, self.checkpoint)
+        return model.eval()
+
+    @property
+    def label(self) -> str:
+        """What tables and plots call the model."""
+        return label(self.model, self.share, self.depth)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The weights that were best on validation.
+
+        Those of the training itself, or else those that were exported.
+        """
+        trained = self.folder / "checkpoints" / "best.ckpt"
+        exported = self.folder / EXPORTED
+        return (
+            exported if exported.exists() and not trained.exists() else trained
+        )
+
+
+def load_model(folder: Path) -> tuple[Run, QuestionAnswering]:
+    """Load a run's trained model.
+
+    Raises:
+        FileNotFoundError: If the folder is not a trained run's.
+        ValueError: If its model reads no questions.
+    """
+    planned = Run.read(folder)
+    model = planned.load()
+    if not isinstance(model, QuestionAnswering):
+        raise ValueError(
+            f"{folder} is a run of {planned.model!r}, expected a model that "
+            f"reads questions"
+        )
+    return planned, model
+
+
+def load_weights(model: nn.Module, checkpoint: Path) -> None:
+    """Load a run's checkpoint into a freshly made model.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If it is damaged, or another model's.
+    """
+    if not checkpoint.is_file():
+        raise FileNotFoundError(
+            f"no checkpoint {checkpoint}: has the run been trained?"
+        )
+    try:
+        if checkpoint.suffix == ".safetensors":
+            weights = load_file(checkpoint)
+        else:
+            state = torch.load(
+                checkpoint, map_location="cpu", weights_only=True
+            )
+            prefix = "model."
+            weights = {
+                k.removeprefix(prefix): v
+                for k, v in state["state_dict"].items()
+            }
+    # torch raises whatever the damage leads to.
+    except Exception as error:
+        raise ValueError(
+            f"{checkpoint} is damaged, or no checkpoint of a run: "
+            f"{type(error).__name__}"
+        ) from error
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{checkpoint} holds the weights of another model than the run's "
+            f"settings describe: {str(error).splitlines()[1].strip()}"
+        ) from error
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            out.update(_flat(value, f"{prefix}{key}."))
+        else:
+            out[prefix + key] = value
+    return out

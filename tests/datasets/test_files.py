@@ -1,0 +1,35 @@
+import errno
+from contextlib import suppress
+
+import pytest
+
+from datasets.files import whole, write, write_json
+from experiments import cli
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    write(path, "first")
+    with suppress(KeyboardInterrupt), whole(path) as partial:
+        partial.write_text("half")
+        raise KeyboardInterrupt
+    with pytest.raises(TypeError):
+        write_json(path, {"not": object()})
+    assert path.read_text() == "first"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_disk_that_is_full_is_named_with_the_file(
+    tmp_path, monkeypatch, capsys
+):
+    def full(argv):
+        with whole(tmp_path / "a.png"):
+            raise OSError(errno.ENOSPC, "as a write says it, without a name")
+
+    monkeypatch.setattr("sys.argv", ["command"])
+    with pytest.raises(SystemExit) as stop:
+        cli.run(full)
+    assert "No space left on device" in str(stop.value)
+    assert "a.png" in str(stop.value)
+    assert "goes on from there" in str(stop.value)
+    assert not list(tmp_path.iterdir())

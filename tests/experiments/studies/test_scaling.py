@@ -1,0 +1,125 @@
+import csv
+import json
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from experiments.measure.matching import count_parameters
+from experiments.studies import scaling
+from experiments.studies.scaling import ScalingConfig, Step, hidden_widths, main
+from experiments.studies.scaling_models import (
+    LABELS,
+    build,
+    degrees,
+    pairs_a_scene,
+)
+from rn_graph.models.gnn import CONVS
+
+mpl.use("agg")
+
+
+def test_models_have_equal_parameters():
+    config = ScalingConfig(hidden_channels=64)
+    widths = hidden_widths(config)
+    assert list(widths) == list(LABELS)
+    counts = {
+        name: count_parameters(build(name, width, 2, 8, degrees(name, 5)))
+        for name, width in widths.items()
+    }
+    for name, count in counts.items():
+        assert abs(count / counts["rn"] - 1) <= 0.1, name
+
+
+@pytest.mark.parametrize("name", list(LABELS))
+@pytest.mark.parametrize("objects", [1, 6])
+def test_a_step_reaches_every_parameter(name, objects):
+    step = Step(name, 12, objects, ScalingConfig(scenes=3))
+    step()
+    grads = [p.grad for p in step.model.parameters()]
+    assert all(grad is not None for grad in grads)
+    assert any(grad.abs().sum() > 0 for grad in grads)
+
+
+@pytest.mark.parametrize("k", [4, 8])
+@pytest.mark.parametrize("name", ["rn", "rn_knn", "rn_attention", "sage"])
+def test_pairs_are_those_that_layers_see(name, k):
+    step = Step(name, 8, 6, ScalingConfig(scenes=3, k=k))
+    step()
+    edges = []
+    layer = next(m for m in step.model.modules() if hasattr(m, "propagate"))
+    layer.register_propagate_forward_pre_hook(
+        lambda module, inputs: edges.append(inputs[0].size(1))
+    )
+    step()
+    assert edges[0] == 3 * pairs_a_scene(name, 6, k)
+
+
+def test_a_set_has_no_pairs_and_gnns_have_all_but_loops():
+    assert pairs_a_scene("deep_sets", 7, 4) == 0
+    assert {pairs_a_scene(name, 7, 4) for name in CONVS} == {42}
+
+
+def test_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        scaling, "peak_memory_apart", lambda name, *_: len(name) << 20
+    )
+    names = ["rn", "rn_knn", "gcn", "pna", "set2set"]
+    threads = torch.get_num_threads()
+    argv = ["--objects", "[2,4]", "--models", ",".join(names)]
+    argv += ["--scenes", "2", "--steps", "2", "--hidden_channels", "40"]
+    try:
+        main([*argv, "--threads", "1", "--runs", str(tmp_path)])
+    finally:
+        torch.set_num_threads(threads)
+    folder = tmp_path / "scaling"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "scaling.csv", "scaling.json", "scaling.png",
+    ]  # fmt: skip
+    text = (folder / "scaling.csv").read_text()
+    assert capsys.readouterr().out == text
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [(r["objects"], r["model"]) for r in rows] == [
+        (size, name) for size in ("2", "4") for name in names
+    ]
+    for row in rows:
+        assert 0 < float(row["step_ms_min"]) <= float(row["step_ms"])
+        assert float(row["memory_mib"]) == len(row["model"])
+    settings = json.loads((folder / "scaling.json").read_text())
+    assert settings["settings"]["objects"] == [2, 4]
+    assert "commit" in settings
+    assert plt.imread(folder / "scaling.png").ndim == 3
+
+
+def test_memory_grows_with_pairs_in_a_fresh_process():
+    config = ScalingConfig(scenes=4, threads=1)
+    few = scaling.peak_memory_apart("edge", 32, 4, config)
+    many = scaling.peak_memory_apart("edge", 32, 60, config)
+    # The first layer's input alone, 4 · 60 · 59 rows of 64 floats.
+    assert many - few > 4 * 60 * 59 * 64 * 4
+
+
+def _killed(*_):
+    import os
+
+    os._exit(9)
+
+
+def test_a_killed_process_leaves_memory_unknown(monkeypatch):
+    monkeypatch.setattr(scaling, "peak_memory", _killed)
+    config = ScalingConfig()
+    assert scaling.peak_memory_apart("rn", 8, 2, config) is None
+    row = {"model": "rn", "step_ms": 1.5, "memory_mib": None}
+    assert scaling.as_csv([row]).splitlines()[1] == "rn,1.500,"
+
+
+def test_bad_options():
+    with pytest.raises(ValueError, match="unknown model 'rnn'"):
+        ScalingConfig(models="rn,rnn")
+    with pytest.raises(ValueError, match="`objects` is 0"):
+        ScalingConfig(objects=[0, 5])
+    with pytest.raises(ValueError, match="`objects` is empty"):
+        ScalingConfig(objects=[])
+    with pytest.raises(ValueError, match="`steps` is 0"):
+        ScalingConfig(steps=0)
