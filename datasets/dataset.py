@@ -2,6 +2,7 @@
 
 import copy
 import os
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -10,62 +11,85 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from datasets.clevr.features import (
-    VOCABULARIES,
-    FeatureForm,
-    attribute_tables,
-    node_features,
-)
-from datasets.store import Store, open_store
+from datasets.store import Schema, Store, open_store
+from datasets.store.columns import COLUMNS
+from datasets.store.schema import NODES, OBJECTS
 
 #: ``mode="auto"`` maps the arrays of a larger file instead of reading them.
 MEMORY_LIMIT = 2 * 1024**3
 _PER_QUESTION = {"y": "answer", "question_type": "type", "family": "family"}
+#: Fields of a batch that are worked out on the host.
+_FIELDS = {
+    "question_batch", "length", "batch", "ptr", "num_words", "support_batch"
+}  # fmt: skip
 
 
 class QuestionDataset(torch.utils.data.Dataset):
     """The questions of a store; ``dataset[rows]`` is one PyG ``Batch``.
 
-    A batch of Q questions about G different scenes with ΣN objects holds
+    A batch of Q questions about G different scenes holds, of the objects that
+    are chosen,
 
-    =================  ============  ==========================================
-    ``x``              [ΣN, F]       node features, float32
-    ``pos``            [ΣN, 3]       places, float32
-    ``batch``          [ΣN]          graph of each node, sorted
-    ``ptr``            [G + 1]       first node of each graph
-    ``tokens``         [Q, T]        words, 0-padded to the longest question
-    ``length``         [Q]           words of each question
-    ``question_batch`` [Q]           graph that each question is about
-    ``y``              [Q]           answer, −1 where unknown
-    ``question_type``  [Q]           index into the question types, or −1
-    ``family``         [Q]           question family, or −1
-    =================  ============  ==========================================
+    ============================  ==============  =============================
+    states: ``x``                 [ΣN, F]         node features
+    states: ``pos``               [ΣN, D]         places; D = 0 without
+    sentences: ``words``          [ΣN, T]         words, 0-padded
+    sentences: ``num_words``      [ΣN]            words of each sentence
+    sentences: ``pos``            [ΣN, 1]         place in the story, from 0
+    both: ``batch``               [ΣN]            graph of each node, sorted
+    both: ``ptr``                 [G + 1]         first node of each graph
+    both: ``edge_index``          [2, ΣE]         with edges: sender, receiver
+    both: ``edge_attr``           [ΣE, D]         their features, if any
+    both: ``support``             [ΣK]            with support: nodes that
+                                                  decide the answers
+    both: ``support_batch``       [ΣK]            question of each of these
+    images: ``image``             [G, 3, H, W]    RGB from 0 to 1
+    maps: ``map``                 [G, C, H, W]    feature maps
+    ============================  ==============  =============================
 
-    where integers are int64. A scene asked about several times appears once;
-    graphs come in the order of the store, questions in the order asked for.
-    Of a store of feature maps a batch holds ``map`` [G, C, H, W] instead of
-    the first four.
+    and of the questions
+
+    ==========================  ========  =====================================
+    ``tokens``                  [Q, T]    words, 0-padded to the longest
+                                          question
+    ``length``                  [Q]       words of each question
+    ``vector``                  [Q, V]    instead of these two
+    ``question_batch``          [Q]       graph that each question is about
+    ``y``                       [Q]       answer, −1 where unknown
+    ``question_type``           [Q]       index into the question types, or −1
+    ``family``                  [Q]       question family, or −1
+    ==========================  ========  =====================================
+
+    where integers are int64 and all else is float32. A scene asked about
+    several times appears once; graphs come in the order of the store,
+    questions in the order asked for.
 
     Args:
         path: A store file, see :mod:`datasets.store`.
-        features: Form of ``x``, see :mod:`datasets.clevr.features`. A store
-            whose ``x`` is features already ignores it.
+        objects: The kind of objects to read. (default: the only one)
+        node_features: Turns attribute indices [ΣN, A] and places [ΣN, D] into
+            node features [ΣN, F], on any device; needed of states that are
+            attributes. Worker processes need one that can be pickled.
         mode: ``"memory"`` reads all arrays, ``"mapped"`` maps the large ones
             from the file, ``"auto"`` (default) maps files over 2 GiB.
         device: Where the arrays lie and batches are put together. Indices are
             worked out on the host and copied there without waiting.
+        schema: What the store must hold. (default: anything)
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not a whole store, or for an unknown option.
+        ValueError: If it is not a whole store, holds something else than
+            ``schema``, or for an option that does not fit it.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
-        features: FeatureForm = "onehot",
+        objects: str | None = None,
+        node_features: Callable[[Tensor, Tensor], Tensor] | None = None,
         mode: Literal["auto", "memory", "mapped"] = "auto",
         device: str | torch.device = "cpu",
+        schema: Schema | None = None,
     ) -> None:
         if mode not in ("auto", "memory", "mapped"):
             raise ValueError(
@@ -76,32 +100,60 @@ class QuestionDataset(torch.utils.data.Dataset):
             raise ValueError(
                 f"`mode` 'mapped' needs `device` 'cpu', which is {device!r}"
             )
-        self.features = features
-        self._tables = attribute_tables(features)
+        self.mode, self.node_features = mode, node_features
         large = os.path.exists(path) and os.path.getsize(path) > MEMORY_LIMIT
         mapped = large and self.device.type == "cpu" and mode == "auto"
         self.store: Store = open_store(path, mapped or mode == "mapped")
-        self.mode = mode
+        self.schema = self.store.schema
+        if schema is not None and schema != self.schema:
+            raise ValueError(
+                f"{path} holds something else than is expected: "
+                f"{schema.difference(self.schema)}"
+            )
+        self.objects = self._choose(objects)
         self._load()
         self._index = np.arange(self.store.num_questions)
 
-    def _load(self) -> None:
-        store, columns = self.store, self.store.columns
-        vocabularies = store.vocabularies
-        if vocabularies.attributes and vocabularies != VOCABULARIES:
+    def _choose(self, objects: str | None) -> str:
+        held = self.schema.objects
+        if objects is None and len(held) == 1:
+            return held[0]
+        if objects not in held:
             raise ValueError(
-                f"{store.path} has other vocabularies than CLEVR's: its "
-                f"indices would be misread; import the data again"
+                f"`objects` is {objects!r}, expected one of {held}, which "
+                f"{self.store.path} holds"
             )
-        self._tables = [t.to(self.device) for t in self._tables]
-        self._scene = columns["questions/scene"].astype(np.int64)
-        self._length = columns["questions/length"].astype(np.int64)
-        self._ptr = None if store.has_maps else columns["scenes/ptr"]
-        keep = {"scenes/x", "scenes/pos", "scenes/map", "questions/tokens"}
-        keep |= {f"questions/{key}" for key in _PER_QUESTION.values()}
+        return objects
+
+    def _load(self) -> None:
+        if (
+            self.objects == "states"
+            and self.schema.attributes
+            and self.node_features is None
+        ):
+            raise ValueError(
+                f"`node_features` is None, but the states of "
+                f"{self.store.path} are attributes: expected what makes "
+                f"features of them"
+            )
+        parts = {"all", self.schema.question, self.objects}
+        if self.objects in NODES:
+            parts |= self.schema.parts - set(OBJECTS)
+        columns = {
+            key: column
+            for key, column in self.store.columns.items()
+            if COLUMNS[key].part in parts
+        }
+        # What is needed to know which rows to read stays on the host.
+        host = {"questions/scene", "questions/length"}
+        host |= {key for key in columns if COLUMNS[key].splits}
+        self._host = {
+            key: columns[key].astype(np.int64) for key in host & set(columns)
+        }
         self._data = {
-            key: torch.from_numpy(columns[key]).to(self.device)
-            for key in keep & set(columns)
+            key: torch.from_numpy(column).to(self.device)
+            for key, column in columns.items()
+            if key not in host
         }
 
     def __len__(self) -> int:
@@ -111,7 +163,7 @@ class QuestionDataset(torch.utils.data.Dataset):
     @property
     def scene(self) -> np.ndarray:
         """Row of the scene that each question is about [Q]."""
-        return self._scene[self._index]
+        return self._host["questions/scene"][self._index]
 
     def labels(self, name: Literal["answer", "type", "family"]) -> np.ndarray:
         """Answer, type or family of each question [Q], −1 where unknown."""
@@ -120,13 +172,13 @@ class QuestionDataset(torch.utils.data.Dataset):
 
     @property
     def num_features(self) -> int:
-        """Columns of ``x``, or channels of ``map``."""
-        data = self._data
-        if self._ptr is None:
-            return data["scenes/map"].shape[1]
-        if not self.store.vocabularies.attributes:
-            return data["scenes/x"].shape[1]
-        return sum(table.shape[1] for table in self._tables) + 3
+        """Width of an object: columns of ``x``, channels, or known words."""
+        if self.objects == "sentences":
+            return len(self.schema.tokens)
+        batch = self[[]]
+        field = {"states": "x", "images": "image", "maps": "map"}[self.objects]
+        width: int = batch[field].shape[1]
+        return width
 
     def select(
         self,
@@ -168,37 +220,87 @@ class QuestionDataset(torch.utils.data.Dataset):
             index = np.array([index])
         rows = self._index[_positions(index, len(self), "index")]
         graphs, question_batch = np.unique(
-            self._scene[rows], return_inverse=True
+            self._host["questions/scene"][rows], return_inverse=True
         )
-        length = self._length[rows]
         host = {
             "rows": rows,
             "graphs": graphs,
-            "length": length,
             "question_batch": question_batch,
         }
-        if self._ptr is not None:
-            host |= _gather_nodes(self._ptr, graphs)
-        at = self._to_device(host)
+        host |= self._gather(rows, graphs, question_batch)
+        at, data = self._to_device(host), self._data
         fields = {
-            "tokens": self._data["questions/tokens"][at["rows"]][
-                :, : length.max(initial=1)
-            ].long(),
-            "length": at["length"],
-            "question_batch": at["question_batch"],
-        }
-        for field, column in _PER_QUESTION.items():
-            values = self._data[f"questions/{column}"]
-            fields[field] = values[at["rows"]].long()
-        if self._ptr is None:
-            batch = Batch(map=self._data["scenes/map"][at["graphs"]], **fields)
-            batch._num_graphs = len(graphs)
-            return batch
-        pos = self._data["scenes/pos"][at["node"]]
-        x = self._data["scenes/x"][at["node"]]
-        if self.store.vocabularies.attributes:
-            x = node_features(x, pos, self._tables)
-        return Batch(x=x, pos=pos, batch=at["batch"], ptr=at["ptr"], **fields)
+            field: data[f"questions/{column}"][at["rows"]].long()
+            for field, column in _PER_QUESTION.items()
+        } | {key: at[key] for key in _FIELDS & at.keys()}
+        if "length" in at:
+            longest = host["length"].max(initial=1)
+            words = data["questions/tokens"][at["rows"]]
+            fields["tokens"] = words[:, :longest].long()
+        if "questions/vector" in data:
+            fields["vector"] = data["questions/vector"][at["rows"]].float()
+        if self.objects in NODES:
+            longest = host.get("num_words", graphs).max(initial=1)
+            return Batch(**fields, **self._nodes(at, longest))
+        values = data[f"scenes/{self.objects[:-1]}"][at["graphs"]]
+        if self.objects == "images":
+            values = values.permute(0, 3, 1, 2).contiguous().float().div_(255)
+        fields[self.objects[:-1]] = values.float()
+        batch = Batch(**fields)
+        batch._num_graphs = len(graphs)
+        return batch
+
+    def _gather(
+        self, rows: np.ndarray, graphs: np.ndarray, question_batch: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Find what belongs to these questions and graphs, on the host."""
+        held, out = self._host, {}
+        if "questions/length" in held:
+            out["length"] = held["questions/length"][rows]
+        if "scenes/ptr" not in held:
+            return out
+        ptr, batch, node = _rows(held["scenes/ptr"], graphs)
+        out |= {"ptr": ptr, "batch": batch, "node": node}
+        if "scenes/word_ptr" in held:
+            word_ptr, sentence, word = _rows(held["scenes/word_ptr"], node)
+            out |= {"num_words": np.diff(word_ptr), "sentence": sentence}
+            out |= {"word": word, "column": _within(word_ptr, sentence)}
+            out["place"] = _within(ptr, batch)
+        if "scenes/edge_ptr" in held:
+            _, graph, out["edge"] = _rows(held["scenes/edge_ptr"], graphs)
+            out["edge_shift"] = ptr[graph]
+        if "questions/support_ptr" in held:
+            _, asked, named = _rows(held["questions/support_ptr"], rows)
+            out |= {"named": named, "support_batch": asked}
+            out["support_shift"] = ptr[question_batch[asked]]
+        return out
+
+    def _nodes(self, at: dict[str, Tensor], longest: int) -> dict[str, Tensor]:
+        """The fields of a batch of states or sentences."""
+        data, out = self._data, {}
+        if self.objects == "states":
+            x, pos = data["scenes/x"][at["node"]], data.get("scenes/pos")
+            if pos is None:
+                out["pos"] = torch.empty(len(x), 0, device=self.device)
+            else:
+                out["pos"] = pos[at["node"]].float()
+            coded = self.node_features if self.schema.attributes else None
+            out["x"] = coded(x, out["pos"]) if coded else x.float()
+        else:
+            out["pos"] = at["place"].unsqueeze(1).float()
+            padded = at["word"].new_zeros(len(at["node"]), longest)
+            words = data["scenes/words"][at["word"]].long()
+            padded[at["sentence"], at["column"]] = words
+            out["words"] = padded
+        if "edge" in at:
+            edges = data["scenes/edge_index"][at["edge"]].long()
+            out["edge_index"] = (edges.t() + at["edge_shift"]).contiguous()
+            if "scenes/edge_attr" in data:
+                out["edge_attr"] = data["scenes/edge_attr"][at["edge"]].float()
+        if "named" in at:
+            named = data["questions/support"][at["named"]].long()
+            out["support"] = named + at["support_shift"]
+        return out
 
     def _to_device(self, arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
         """Copy host indices to the device, all in one transfer."""
@@ -213,15 +315,23 @@ class QuestionDataset(torch.utils.data.Dataset):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the arrays out: a copy in another process opens the file."""
-        settings = ("features", "mode", "device", "_index")
-        return {key: getattr(self, key) for key in settings} | {
-            "path": self.store.path
+        keys = ("objects", "node_features", "mode", "device", "schema")
+        settings = {key: getattr(self, key) for key in keys}
+        settings["path"] = self.store.path
+        return {
+            "settings": settings,
+            "content": self.store.content,
+            "index": self._index,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        index = state.pop("_index")
-        self.__init__(**state)  # type: ignore[misc]
-        self._index = index
+        self.__init__(**state["settings"])  # type: ignore[misc]
+        if self.store.content != state["content"]:
+            raise ValueError(
+                f"{self.store.path} holds other data than before, expected "
+                f"those of content {state['content']}"
+            )
+        self._index = state["index"]
 
 
 def _positions(index: int | ArrayLike, size: int, name: str) -> np.ndarray:
@@ -247,14 +357,17 @@ def _positions(index: int | ArrayLike, size: int, name: str) -> np.ndarray:
     return out
 
 
-def _gather_nodes(ptr: np.ndarray, graphs: np.ndarray) -> dict[str, np.ndarray]:
-    """Find the rows of the nodes of some graphs, and their new offsets."""
-    start = ptr[graphs]
-    count = ptr[graphs + 1] - start
+def _rows(
+    ptr: np.ndarray, owners: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows of some owners: new pointers, owner of each, where it is."""
+    start = ptr[owners]
+    count = ptr[owners + 1] - start
     new_ptr = np.concatenate(([0], count.cumsum()))
-    shift = np.repeat(start - new_ptr[:-1], count)
-    return {
-        "ptr": new_ptr,
-        "batch": np.repeat(np.arange(len(graphs)), count),
-        "node": np.arange(new_ptr[-1]) + shift,
-    }
+    owner = np.repeat(np.arange(len(owners)), count)
+    return new_ptr, owner, _within(new_ptr, owner) + start[owner]
+
+
+def _within(ptr: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Number of each row among those of its owner."""
+    return np.arange(len(owner)) - ptr[owner]

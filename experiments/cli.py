@@ -1,13 +1,14 @@
 """What the commands share: options from dataclasses, presets, errors."""
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from errno import EDQUOT, ENOSPC
 from typing import Any, TypeVar
 
 from jsonargparse import CLI, ActionConfigFile, ArgumentParser
 
-from experiments.config import from_dict, preset_path
+from experiments.config import CompareConfig, instantiate, load_preset, of_task
 
 T = TypeVar("T")
 
@@ -28,6 +29,14 @@ def parse(kind: type[T], argv: list[str], prog: str, description: str) -> T:
     Returns:
         The config. A bad command line ends the program with a message.
     """
+    name, *rest = argv or ["-"]
+    preset = {} if name.startswith("-") else load_preset(name)
+    if preset:
+        # As the first option, so that those after it win.
+        argv = ["--config", json.dumps(preset), *rest]
+    made: Any = kind
+    if issubclass(kind, CompareConfig):
+        made = of_task(made, _task(argv, preset))
     parser = ArgumentParser(
         prog=prog,
         usage=f"{prog} [PRESET] [--KEY VALUE ...]",
@@ -39,13 +48,21 @@ def parse(kind: type[T], argv: list[str], prog: str, description: str) -> T:
         help="A YAML file of the keys below; PRESET stands for one of those "
         "in experiments/presets.",
     )
-    parser.add_class_arguments(kind)
-    if argv and not argv[0].startswith("-"):
-        argv = ["--config", str(preset_path(argv[0])), *argv[1:]]
-    values: dict[str, Any] = parser.parse_args(argv).as_dict()
-    for key in ("config", "__path__"):
-        values.pop(key, None)
-    return from_dict(kind, values)
+    parser.add_class_arguments(made)
+    config: T = instantiate(parser, made, parser.parse_args(argv))
+    return config
+
+
+def _task(argv: list[str], preset: Mapping[str, Any]) -> str:
+    """The task that a command line names, on which other options depend."""
+    for i, word in enumerate(argv):
+        key, _, value = word.partition("=")
+        if key == "--task":
+            return value or " ".join(argv[i + 1 : i + 2])
+        if key == "--config" and not preset:
+            path = value or " ".join(argv[i + 1 : i + 2])
+            return str(load_preset(path).get("task", ""))
+    return str(preset.get("task", ""))
 
 
 def call(function: Callable[..., None], argv: list[str], prog: str) -> None:

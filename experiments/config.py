@@ -1,73 +1,49 @@
 """What a comparison is made of, as dataclasses; presets are YAML files."""
 
+import functools
 import math
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from pathlib import Path
-from typing import (
-    Any,
-    Literal,
-    TypeVar,
-    get_args,
-    get_origin,
-    get_type_hints,
+from collections.abc import Mapping
+from dataclasses import (
+    asdict,
+    dataclass,
+    field,
+    fields,
+    is_dataclass,
+    make_dataclass,
 )
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import yaml
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from datasets.clevr.families import select_families
+from datasets.task import Data, find_task
 from experiments.run.models import MODELS
+
+if TYPE_CHECKING:
+    NonNegativeFloat: TypeAlias = float
+    NonNegativeInt: TypeAlias = int
+    PositiveFloat: TypeAlias = float
+    PositiveInt: TypeAlias = int
+    Share: TypeAlias = float
+    UnitFloat: TypeAlias = float
+else:
+    from jsonargparse.typing import (
+        NonNegativeFloat,
+        NonNegativeInt,
+        PositiveFloat,
+        PositiveInt,
+        restricted_number_type,
+    )
+
+    UnitFloat = restricted_number_type(
+        "UnitFloat", float, [(">=", 0), ("<", 1)]
+    )
+    Share = restricted_number_type("Share", float, [(">", 0), ("<=", 1)])
 
 PRESETS = Path(__file__).parent / "presets"
 
 T = TypeVar("T")
-
-
-@dataclass
-class DataConfig:
-    """The scenes and questions, the same for every model.
-
-    Args:
-        train: Generated training scenes.
-        val: Generated validation scenes: the best weights are picked on them.
-        test: Generated test scenes: looked at once, after training.
-        questions_per_scene: Questions about each generated scene.
-        families: Question families to ask, by their groups' names or global
-            indices (0 to 89); empty means all 90.
-        min_objects: Fewest objects of a generated scene.
-        max_objects: Most of them; above 10 the floor grows.
-        seed: Seed of the generator.
-        features: How an object's attributes are coded.
-        stores: Folder with `train.h5`, `val.h5` and `test.h5`; nothing is
-            generated then and the settings above, but `features`, are not
-            used.
-        hold_out: The last so many training scenes of `stores` are for
-            validation, and its `val.h5` is the test split: so is the released
-            CLEVR used, whose own test split has no answers. 0: as they are.
-    """
-
-    train: int = 7000
-    val: int = 500
-    test: int = 1500
-    questions_per_scene: int = 10
-    families: list[int | str] = field(default_factory=list)
-    min_objects: int = 3
-    max_objects: int = 10
-    seed: int = 0
-    features: Literal["onehot", "rgb", "ordinal"] = "onehot"
-    stores: str | None = None
-    hold_out: int = 0
-
-    def __post_init__(self) -> None:
-        _at_least("data.hold_out", self.hold_out, 0)
-        if self.hold_out and self.stores is None:
-            raise ValueError(
-                f"`data.hold_out` is {self.hold_out}, expected 0 without "
-                f"`data.stores`: generated data has all three splits"
-            )
-        for split in ("train", "val", "test"):
-            _at_least(f"data.{split}", getattr(self, split), 1)
-        _at_least("data.min_objects", self.min_objects, 1)
-        _at_least("data.max_objects", self.max_objects, self.min_objects)
 
 
 @dataclass
@@ -94,38 +70,27 @@ class ModelConfig:
         norm: Normalisation in RN's g, as in `layer_norm`; empty: none.
         readout_channels: Widths of the readout f's hidden layers.
         dropout: Dropout in the readout f.
-        depths: Depths to try for each GNN. With more than one, the first
-            seed trains every depth within the same steps, and the one best
-            on validation is trained with the other seeds too.
-        shares: Budgets of the models that select pairs, as shares of a
-            scene's N² pairs: each of them is trained once for every budget.
+        cnn_channels: Kernels of the convolutions before pictures, each of
+            3×3 with stride 2: what they give are the cells that are objects.
     """
 
-    embedding_channels: int = 32
-    question_channels: int = 64
-    question_heads: int = 0
-    hidden_channels: int = 64
-    num_layers: int = 4
-    question_layer: int = 0
-    object_layers: int = 0
+    embedding_channels: PositiveInt = 32
+    question_channels: PositiveInt = 64
+    question_heads: NonNegativeInt = 0
+    hidden_channels: PositiveInt = 64
+    num_layers: PositiveInt = 4
+    question_layer: NonNegativeInt = 0
+    object_layers: NonNegativeInt = 0
     object_sum: bool = False
     aggr: Literal["sum", "mean"] = "sum"
     norm: str = ""
-    readout_channels: list[int] = field(default_factory=lambda: [128])
-    dropout: float = 0.0
-    depths: list[int] = field(default_factory=lambda: [2])
-    shares: list[float] = field(default_factory=lambda: [0.35])
+    readout_channels: list[PositiveInt] = field(default_factory=lambda: [128])
+    dropout: UnitFloat = 0.0
+    cnn_channels: list[PositiveInt] = field(
+        default_factory=lambda: [32, 64, 64, 64]
+    )
 
     def __post_init__(self) -> None:
-        for key in (
-            "embedding_channels",
-            "question_channels",
-            "hidden_channels",
-            "num_layers",
-        ):
-            _at_least(f"model.{key}", getattr(self, key), 1)
-        _at_least("model.object_layers", self.object_layers, 0)
-        _at_least("model.question_heads", self.question_heads, 0)
         if self.question_heads and self.question_channels % 2:
             raise ValueError(
                 f"`model.question_channels` is {self.question_channels}, "
@@ -141,24 +106,8 @@ class ModelConfig:
                 "`model.object_sum` is true and `model.object_layers` is 0, "
                 "expected at least 1: what they give is summed"
             )
-        for width in self.readout_channels:
-            _at_least("model.readout_channels", width, 1)
-        if not 0 <= self.dropout < 1:
-            raise ValueError(
-                f"`model.dropout` is {self.dropout}, expected 0 ≤ dropout < 1"
-            )
-        if not self.depths or min(self.depths) < 1:
-            raise ValueError(
-                f"`model.depths` is {self.depths}, expected one or more "
-                f"depths of at least 1"
-            )
-        if not self.shares or not all(0 < share <= 1 for share in self.shares):
-            raise ValueError(
-                f"`model.shares` is {self.shares}, expected one or more "
-                f"shares with 0 < share ≤ 1"
-            )
-        _once("model.depths", self.depths)
-        _once("model.shares", self.shares)
+        if not self.cnn_channels:
+            raise ValueError("`model.cnn_channels` is empty")
 
 
 @dataclass
@@ -167,16 +116,11 @@ class Stage:
 
     Args:
         steps: Its steps.
-        families: Question families to ask, by their groups' names or global
-            indices (0 to 89).
+        families: Question families to ask, by their names or numbers.
     """
 
-    steps: int
+    steps: PositiveInt
     families: list[int | str]
-
-    def __post_init__(self) -> None:
-        _at_least("train.curriculum.steps", self.steps, 1)
-        select_families(self.families)  # raises where one is unknown
 
 
 @dataclass
@@ -191,9 +135,8 @@ class TrainConfig:
             questions.
         curriculum: Stages, before all questions are asked: it is learned much
             faster if the simplest come first.
-        augment: Rename the colours, materials and shapes of each training
-            scene anew every time, and mirror it, questions and answers alike:
-            less is then learned by heart. Needs a CLEVR store; voids CoGenT.
+        augment: Change each training batch into another one that is as true,
+            as the task says how: less is then learned by heart.
         optimizer: AdamW; or Muon for the matrices of hidden layers, and AdamW
             with a twentieth of the learning rate for everything else.
         learning_rate: Learning rate after the warm-up.
@@ -217,29 +160,25 @@ class TrainConfig:
         precision: Lightning's precision, as in `32-true` or `bf16-mixed`.
     """
 
-    steps: int = 2000
-    batch_size: int = 512
+    steps: PositiveInt = 2000
+    batch_size: PositiveInt = 512
     whole_scenes: bool = False
     curriculum: list[Stage] = field(default_factory=list)
     augment: bool = False
     optimizer: Literal["adamw", "muon"] = "adamw"
-    learning_rate: float = 1e-3
-    warmup_steps: int = 100
+    learning_rate: PositiveFloat = 1e-3
+    warmup_steps: NonNegativeInt = 100
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    weight_decay: float = 1e-4
-    clip: float = 5.0
+    weight_decay: NonNegativeFloat = 1e-4
+    clip: NonNegativeFloat = 5.0
     init: str = ""
-    shrink_steps: int = 0
-    val_every: int = 200
-    accelerator: str = "cpu"
+    shrink_steps: NonNegativeInt = 0
+    val_every: PositiveInt = 200
+    accelerator: Literal["cpu", "gpu", "cuda", "auto"] = "cpu"
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
-        for key in ("steps", "batch_size", "val_every"):
-            _at_least(f"train.{key}", getattr(self, key), 1)
-        for key in ("warmup_steps", "weight_decay", "clip", "shrink_steps"):
-            _at_least(f"train.{key}", getattr(self, key), 0)
-        if not 0 < self.learning_rate < math.inf:
+        if not math.isfinite(self.learning_rate):
             raise ValueError(
                 f"`train.learning_rate` is {self.learning_rate}, expected a "
                 f"finite rate > 0"
@@ -265,12 +204,19 @@ class TrainConfig:
 
 @dataclass
 class CompareConfig:
-    """Train models side by side on CLEVR scenes and tabulate what comes out.
+    """Train models side by side on a task and tabulate what comes out.
 
     Args:
+        task: What is asked about what: a folder of `datasets`, or the dotted
+            name of a module that has a `TASK`.
         name: Name of the results folder inside `runs`.
         models: Names of the models, in a list or separated by commas.
         reference: The model whose parameters the others must match.
+        depths: Depths to try for each GNN. With more than one, the first
+            seed trains every depth within the same steps, and the one best
+            on validation is trained with the other seeds too.
+        shares: Budgets of the models that select pairs, as shares of a
+            scene's N² pairs: each of them is trained once for every budget.
         learning_rates: Learning rates to try for each trained model, as
             depths are: the first seed trains every one, at every depth, and
             the one best on validation stands; `train.learning_rate` is among
@@ -282,13 +228,14 @@ class CompareConfig:
         jobs: Trainings side by side, in a process each. Small models train
             faster so than with many threads; cost is measured one by one.
         threads: CPU threads of a training; 0 shares out all cores.
-        data: The scenes and questions.
+        data: The scenes and questions, as the task has them.
         model: Sizes that the models share.
         train: How every model is trained.
         runs: Folder of all results.
-        data_root: Folder where generated data is kept and found again.
+        data_root: Folder where data that were made are kept and found again.
     """
 
+    task: str
     name: str = "compare"
     models: str | list[str] = field(
         default_factory=lambda: [
@@ -296,13 +243,15 @@ class CompareConfig:
         ]
     )
     reference: str = "rn"
-    learning_rates: list[float] = field(default_factory=list)
-    seeds: int = 3
-    cost_steps: int = 20
-    cost_rounds: int = 1
-    jobs: int = 1
-    threads: int = 0
-    data: DataConfig = field(default_factory=DataConfig)
+    depths: list[PositiveInt] = field(default_factory=lambda: [2])
+    shares: list[Share] = field(default_factory=lambda: [0.35])
+    learning_rates: list[PositiveFloat] = field(default_factory=list)
+    seeds: PositiveInt = 3
+    cost_steps: PositiveInt = 20
+    cost_rounds: PositiveInt = 1
+    jobs: PositiveInt = 1
+    threads: NonNegativeInt = 0
+    data: Data = field(default_factory=Data)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     runs: str = "runs"
@@ -322,11 +271,18 @@ class CompareConfig:
                     f"`train.shrink_steps` is 0, expected the steps in which "
                     f"{name} learns its pairs"
                 )
-        if not self.models:
-            raise ValueError("`models` is empty, expected at least one model")
-        _once("models", self.models)
+        for key in ("models", "depths", "shares"):
+            if not getattr(self, key):
+                raise ValueError(f"`{key}` is empty, expected at least one")
+        for key in ("models", "depths", "shares", "learning_rates"):
+            values = getattr(self, key)
+            for value in values:
+                if values.count(value) > 1:
+                    raise ValueError(
+                        f"`{key}` is {values}, expected {value!r} once"
+                    )
         rates, own = self.learning_rates, self.train.learning_rate
-        if not all(0 < rate < math.inf for rate in rates):
+        if not all(map(math.isfinite, rates)):
             raise ValueError(
                 f"`learning_rates` is {rates}, expected finite rates > 0"
             )
@@ -335,12 +291,6 @@ class CompareConfig:
                 f"`learning_rates` is {rates}, expected `train.learning_rate` "
                 f"({own:g}) among them"
             )
-        _once("learning_rates", rates)
-        _at_least("seeds", self.seeds, 1)
-        _at_least("cost_steps", self.cost_steps, 1)
-        _at_least("cost_rounds", self.cost_rounds, 1)
-        _at_least("jobs", self.jobs, 1)
-        _at_least("threads", self.threads, 0)
         check_folder_name(self.name)
 
     @property
@@ -349,7 +299,32 @@ class CompareConfig:
         return Path(self.runs) / self.name
 
 
-def from_dict(kind: type[T], values: dict[str, Any]) -> T:
+@functools.cache
+def of_task(kind: Any, task: str) -> Any:
+    """A config whose section ``data`` is the task's own.
+
+    Args:
+        kind: A dataclass with a field ``data``.
+        task: Name of the task.
+
+    Raises:
+        ValueError: If there is no such task.
+    """
+    data = find_task(task).settings
+    section = ("data", data, field(default_factory=data))
+    made = make_dataclass(kind.__name__, [section], bases=(kind,))
+    made.__doc__ = kind.__doc__
+    return made
+
+
+@functools.cache
+def _parser(kind: Any) -> ArgumentParser:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind)
+    return parser
+
+
+def read(kind: type[T], values: Any) -> T:
     """Build a config dataclass from nested dictionaries.
 
     Args:
@@ -360,35 +335,86 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
         ValueError: For a key that the dataclass does not have, or a value
             that is none of the field's.
     """
-    hints = get_type_hints(kind)
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
-    unknown = [key for key in values if key not in known]
-    if unknown:
-        raise ValueError(
-            f"unknown key {unknown[0]!r} in the configuration: expected some "
-            f"of {', '.join(known)}"
-        )
-    return kind(
-        **{key: _read(key, hints[key], value) for key, value in values.items()}
-    )
+    made: Any = kind
+    if kind is CompareConfig:
+        task = values.get("task", "") if isinstance(values, Mapping) else ""
+        made = of_task(made, task)
+    parser = _parser(made)
+    try:
+        config: T = instantiate(parser, made, parser.parse_object(values))
+        return config
+    except (ArgumentError, TypeError) as error:
+        raise ValueError(f"the configuration is wrong: {error}") from None
 
 
-def _read(key: str, hint: Any, value: Any) -> Any:
-    choices = get_args(hint) if get_origin(hint) is Literal else ()
-    if hint is bool:
-        choices = (False, True)
-    if choices and (
-        value not in choices or type(value) is not type(choices[0])
-    ):
-        raise ValueError(
-            f"`{key}` is {value!r}, expected one of "
-            f"{', '.join(map(str, choices))}"
-        )
-    if is_dataclass(hint) and isinstance(value, dict):
-        return from_dict(hint, value)  # type: ignore[arg-type]
-    if get_origin(hint) is list and isinstance(value, list):
-        return [_read(key, get_args(hint)[0], item) for item in value]
+def instantiate(parser: ArgumentParser, kind: type[T], found: Any) -> T:
+    """Make a config of what a parser found.
+
+    Raises:
+        ValueError: If a section is no mapping, or settings contradict.
+    """
+    for f in fields(kind):  # type: ignore[arg-type]
+        section = is_dataclass(f.default_factory)
+        if section and not isinstance(found[f.name], Namespace):
+            raise ValueError(
+                f"`{f.name}` is {found[f.name]!r}, expected a section of keys"
+            )
+    made = parser.instantiate(found)
+    names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: _plain(made[name]) for name in names})
+
+
+def _plain(value: Any) -> Any:
+    """The same of Python's own numbers: restricted ones are a parser's."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if is_dataclass(value):
+        for f in fields(value):
+            setattr(value, f.name, _plain(getattr(value, f.name)))
+    for kind in (int, float):
+        if isinstance(value, kind) and not isinstance(value, bool):
+            return kind(value)
     return value
+
+
+def load_preset(preset: str, folder: Path = PRESETS) -> dict[str, Any]:
+    """Read a preset, with what it builds on.
+
+    A preset's key ``base`` names another one, whose keys it changes.
+
+    Args:
+        preset: A preset's name, or the path of a YAML file.
+        folder: Where presets are.
+
+    Raises:
+        FileNotFoundError: If there is no such preset or file.
+        ValueError: If it does not hold keys, or builds on itself.
+    """
+    values: dict[str, Any] = {}
+    seen: list[Path] = []
+    while True:
+        path = preset_path(preset, folder)
+        own = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(own, dict):
+            raise ValueError(f"{path} holds {own!r}, expected keys and values")
+        if path in seen:
+            raise ValueError(f"{path} builds on itself by its key `base`")
+        seen.append(path)
+        values = merge(own, values)
+        preset = values.pop("base", "")
+        if not preset:
+            return values
+
+
+def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> Any:
+    """Change some of nested keys; lists are replaced."""
+    out = dict(values)
+    for key, value in changes.items():
+        nested = isinstance(value, Mapping) and isinstance(
+            out.get(key), Mapping
+        )
+        out[key] = merge(out[key], value) if nested else value
+    return out
 
 
 def to_yaml(config: CompareConfig) -> str:
@@ -426,14 +452,3 @@ def check_folder_name(name: str) -> None:
         raise ValueError(
             f"`name` is {name!r}, expected the plain name of a folder"
         )
-
-
-def _once(key: str, values: list[Any]) -> None:
-    for value in values:
-        if values.count(value) > 1:
-            raise ValueError(f"`{key}` is {values}, expected {value!r} once")
-
-
-def _at_least(key: str, value: float, least: float) -> None:
-    if value < least:
-        raise ValueError(f"`{key}` is {value}, expected at least {least}")

@@ -3,6 +3,7 @@
 from rn_graph.batching import QuestionRows, complete_edge_index, question_rows
 from rn_graph.checks import value_checks
 from rn_graph.conv import RNConv
+from rn_graph.encoders import QuestionEncoder
 from rn_graph.models import (
     GNN,
     DeepSets,
@@ -10,7 +11,7 @@ from rn_graph.models import (
     QuestionOnly,
     RelationNetwork,
 )
-from rn_graph.question import QuestionAnswering, QuestionEncoder
+from rn_graph.scene_qa import SceneQA
 
 __version__ = "0.1.0"
 
@@ -18,12 +19,12 @@ __all__ = [
     "GNN",
     "DeepSets",
     "MostFrequentAnswer",
-    "QuestionAnswering",
     "QuestionEncoder",
     "QuestionOnly",
     "QuestionRows",
     "RNConv",
     "RelationNetwork",
+    "SceneQA",
     "complete_edge_index",
     "question_rows",
     "value_checks",

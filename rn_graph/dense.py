@@ -9,7 +9,7 @@ from torch_geometric.utils import to_dense_batch
 from rn_graph.batching import graph_sizes
 from rn_graph.checks import check_index
 from rn_graph.conv import RNConv
-from rn_graph.objects import Nodes
+from rn_graph.encoders.objects import Nodes
 
 
 def dense_to_nodes(

@@ -11,7 +11,12 @@ from jsonargparse import CLI
 
 from datasets.clevr.ask import ask as ask_folder
 from datasets.clevr.generate import generate as generate_folder
-from datasets.clevr.importer import ImportSummary, import_folder
+from datasets.clevr.importer import (
+    ImportSummary,
+    import_features,
+    import_folder,
+)
+from datasets.clevr.layout import questions_path
 
 
 def generate(
@@ -77,6 +82,7 @@ def import_command(
     splits: list[Literal["train", "val", "test"]] | None = None,
     unknown: Literal["unk", "error"] = "unk",
     run_programs: bool = True,
+    features: str | None = None,
 ) -> None:
     """Make store files from a folder in CLEVR v1.0's layout.
 
@@ -93,7 +99,24 @@ def import_command(
             counted ("unk"), or refused ("error").
         run_programs: Run each question's program on its scene and refuse an
             answer that it does not give; takes about half of the time.
+        features: HDF5 file of the image features of a split, as public
+            programs make it: `features` [images, channels, height, width],
+            row i of image_index i. The store then holds these as feature
+            maps, instead of state descriptions; no program is run. Needs
+            --out, and one split in --splits.
     """
+    if features is not None:
+        if out is None or splits is None or len(splits) != 1:
+            raise ValueError(
+                f"`out` is {out!r} and `splits` {splits!r}: expected a folder "
+                f"and one split, as `features` is given"
+            )
+        Path(out).mkdir(parents=True, exist_ok=True)
+        source = questions_path(folder, splits[0])
+        store = Path(out) / f"{splits[0]}.h5"
+        summary = import_features(features, source, store, unknown)
+        print_summaries([summary])
+        return
     print_summaries(
         import_folder(folder, out, splits, unknown, run_programs=run_programs)
     )

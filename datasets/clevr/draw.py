@@ -2,30 +2,27 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-import matplotlib.patheffects as effects
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Arc, FancyArrowPatch
 
 from datasets.clevr.camera import IMAGE_SIZE, Camera
 from datasets.clevr.scenes import HALF_SIZE, VECTORS
 from datasets.clevr.shapes import draw_object
+from datasets.draw import INK, LIGHT, Paint, draw_pairs, panels
 from rn_graph.pairs import PairSelection
 
 Scene = Mapping[str, Any]
 #: What is right goes right, what is behind goes up.
 _PLANE = np.array([VECTORS["right"][:2], VECTORS["behind"][:2]])
 _FLOOR, _GRID, _FRAME, _TEXT = "#f6f4ef", "#e8e4da", "#cfc9bb", "#8d8677"
-_INK, _LIGHT = "#2d3a8c", "#ffe45e"
-#: Opacity of the pair of least and of most weight.
-_FAINT, _FULL = 0.1, 0.9
-_UNWEIGHTED = 0.6
 
 
-def from_above(axes: Axes, scene: Scene, pairs: PairSelection) -> None:
+def from_above(axes: Axes, pairs: PairSelection, scene: Scene) -> None:
     """Draw a scene from above, what is behind at the top, and pairs.
 
     Objects have their colour, size, shape and turn; metal ones shine.
@@ -43,13 +40,13 @@ def from_above(axes: Axes, scene: Scene, pairs: PairSelection) -> None:
     far = np.abs(places) + 1.5 * radii[:, None]
     reach = max(4.3, float(far.max(initial=0)) + 0.45)
     _floor(axes, reach)
-    draw_pairs(axes, places, radii, pairs, _INK)
+    draw_pairs(axes, places, radii, pairs, INK)
     for item, place, radius in zip(objects, places, radii, strict=True):
         draw_object(axes, item, place, radius)
 
 
 def over_image(
-    axes: Axes, scene: Scene, pairs: PairSelection, image: np.ndarray
+    axes: Axes, pairs: PairSelection, scene: Scene, image: np.ndarray
 ) -> None:
     """Draw pairs over a scene's picture.
 
@@ -72,77 +69,39 @@ def over_image(
     side = np.array(camera.right)
     step = camera.project(tuple(side), IMAGE_SIZE)[0] - width / 2
     radii = np.array(halves) * step * focal / pixels[:, 2]
-    draw_pairs(axes, pixels[:, :2], 0.55 * radii, pairs, _LIGHT, "black")
+    draw_pairs(axes, pixels[:, :2], 0.55 * radii, pairs, LIGHT, "black")
     axes.scatter(
-        pixels[:, 0], pixels[:, 1], s=14, c=_LIGHT, ec="black", lw=0.8, zorder=5
+        pixels[:, 0], pixels[:, 1], s=14, c=LIGHT, ec="black", lw=0.8, zorder=5
     )
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(False)
 
 
-def draw_pairs(
-    axes: Axes,
-    places: np.ndarray,
-    radii: np.ndarray,
-    pairs: PairSelection,
-    color: str,
-    outline: str | None = None,
-) -> None:
-    """Draw an arrow from sender to receiver, a loop for an object itself.
+def draw(
+    scene: Scene,
+    chosen: Mapping[str, PairSelection],
+    image: np.ndarray | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw a scene once for each selection.
 
     Args:
-        axes: Where to draw.
-        places: Centres of the objects, ``[N, 2]``.
-        radii: Where arrows begin and end, from the centre, ``[N]``.
-        pairs: The pairs.
-        color: Colour of all arrows.
-        outline: Colour of a line round each, to stand out from a picture.
+        scene: A scene of the released form.
+        chosen: Title → pairs.
+        image: The scene's picture, ``[H, W, 3]``; ``None``: no second row.
+        title: What stands above all.
     """
-    path_effects = (
-        [effects.withStroke(linewidth=3, foreground=outline, alpha=0.45)]
-        if outline
-        else None
-    )
-    centre = places.mean(0) if len(places) else np.zeros(2)
-    opacity = _opacity(pairs)
-    # Faint ones first, so that they do not hide the others.
-    edges = pairs.edge_index.t().tolist()
-    for e in np.argsort(opacity, kind="stable"):
-        j, i = edges[e]
-        style: dict[str, Any] = {
-            "color": color,
-            "alpha": float(opacity[e]),
-            "lw": 1.3 if outline is None else 1.6,
-            "path_effects": path_effects,
-        }
-        if i == j:
-            _loop(axes, places[i], radii[i], centre, style)
-            continue
-        way = places[i] - places[j]
-        far = max(float(np.hypot(*way)), 1e-9)
-        way = way / far
-        ends = np.array([1.05 * radii[j], 1.15 * radii[i]])
-        # Between objects that (nearly) touch, an arrow runs over both.
-        near = ends.sum() > 0.7 * far
-        if near:
-            ends *= 0.5 * far / ends.sum()
-        arrow = FancyArrowPatch(
-            tuple(places[j] + ends[0] * way),
-            tuple(places[i] - ends[1] * way),
-            connectionstyle="arc3,rad=0.14",
-            arrowstyle="-|>,head_length=4,head_width=1.9",
-            shrinkA=0,
-            shrinkB=0,
-            zorder=5 if near else 2,
-            joinstyle="miter",
-            **style,
-        )
-        axes.add_patch(arrow)
+    paints: list[tuple[float, Paint]] = [
+        (4.25, partial(from_above, scene=scene))
+    ]
+    if image is not None:
+        paints.append((2.75, partial(over_image, scene=scene, image=image)))
+    return panels(chosen, paints, len(scene["objects"]), _legend(), title)
 
 
-def legend(with_weights: bool) -> list[Line2D]:
-    """Handles that say what shapes, finish and arrows mean."""
+def _legend() -> list[Line2D]:
+    """Handles that say what shapes and finish mean."""
 
     def marker(shape: str, label: str, **kwargs: Any) -> Line2D:
         style: dict[str, Any] = {
@@ -153,43 +112,12 @@ def legend(with_weights: bool) -> list[Line2D]:
         }
         return Line2D([], [], marker=shape, label=label, **(style | kwargs))
 
-    handles = [
+    return [
         marker("s", "cube"),
         marker("o", "sphere"),
         marker("$◎$", "cylinder", ms=11, mfc="#6c6c6c", mec="#6c6c6c", mew=0.3),
         marker("o", "metal: light rim", mec="#d2d2d2", mew=2.2, mfc="#6c6c6c"),
-        Line2D([], [], color=_INK, label="pair: sender to receiver"),
     ]
-    if with_weights:
-        handles.append(
-            Line2D([], [], color=_INK, alpha=0.25, label="of less weight")
-        )
-    return handles
-
-
-def _opacity(pairs: PairSelection) -> np.ndarray:
-    count = pairs.edge_index.size(1)
-    if pairs.edge_weight is None or count == 0:
-        return np.full(count, _UNWEIGHTED)
-    weight = pairs.edge_weight.detach().double().numpy()
-    share: np.ndarray = weight / max(float(weight.max()), 1e-12)
-    return _FAINT + (_FULL - _FAINT) * share.clip(0, 1)
-
-
-def _loop(
-    axes: Axes,
-    place: np.ndarray,
-    radius: float,
-    centre: np.ndarray,
-    style: dict[str, Any],
-) -> None:
-    out = place - centre
-    norm = float(np.hypot(*out))
-    out = out / norm if norm > 1e-9 else np.array([0.0, 1.0])
-    size = 0.75 * radius + 0.1 * float(radius > 5)
-    x, y = place + out * (radius + 0.3 * size)
-    # The part of the loop within the object stays out of sight behind it.
-    axes.add_patch(Arc((x, y), size, size, zorder=1.5, **style))
 
 
 def _floor(axes: Axes, reach: float) -> None:

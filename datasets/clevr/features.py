@@ -15,11 +15,13 @@ are indices, as the paper does not say how it coded them. ``ordinal`` is what
 public reimplementations use.
 """
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from datasets.clevr.families import load_families
 from datasets.clevr.vocabulary import (
     ANSWERS,
     ATTRIBUTES,
@@ -27,15 +29,21 @@ from datasets.clevr.vocabulary import (
     QUESTION_TYPES,
     TOKENS,
 )
-from datasets.store import Vocabularies
+from datasets.store import Schema
 
-#: What the integers of a CLEVR store mean.
-VOCABULARIES = Vocabularies(
-    tokens=TOKENS,
+#: What a CLEVR store of state descriptions holds.
+SCHEMA = Schema(
+    task="clevr",
+    objects=("states",),
+    question="words",
     answers=ANSWERS,
     question_types=QUESTION_TYPES,
+    families=tuple(f"{f.group}_{f.index}" for f in load_families()),
+    tokens=TOKENS,
     attributes=tuple(ATTRIBUTES.items()),
 )
+#: What one of feature maps holds.
+MAP_SCHEMA = replace(SCHEMA, objects=("maps",), attributes=())
 
 FeatureForm = Literal["onehot", "rgb", "ordinal"]
 
@@ -95,3 +103,25 @@ def node_features(codes: Tensor, pos: Tensor, tables: list[Tensor]) -> Tensor:
     columns = codes.long().unbind(1)
     parts = [t[c] for t, c in zip(tables, columns, strict=True)]
     return torch.cat([*parts, pos], dim=1)
+
+
+class NodeFeatures:
+    """:func:`node_features` of one form, for a ``QuestionDataset``.
+
+    Args:
+        form: Which form. (default: ``"onehot"``)
+
+    Raises:
+        ValueError: For an unknown ``form``.
+    """
+
+    def __init__(self, form: FeatureForm = "onehot") -> None:
+        self._tables = {torch.device("cpu"): attribute_tables(form)}
+
+    def __call__(self, codes: Tensor, pos: Tensor) -> Tensor:
+        """Turn attribute indices [N, 4] and places [N, 3] into [N, F]."""
+        device = codes.device
+        if device not in self._tables:
+            tables = self._tables[torch.device("cpu")]
+            self._tables[device] = [table.to(device) for table in tables]
+        return node_features(codes, pos, self._tables[device])

@@ -9,11 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import h5py
 import numpy as np
 from tqdm import tqdm
 
 from datasets.clevr.answers import check_answers
-from datasets.clevr.features import VOCABULARIES
+from datasets.clevr.features import MAP_SCHEMA, SCHEMA
 from datasets.clevr.jsonlist import read_info
 from datasets.clevr.layout import (
     iter_questions,
@@ -34,6 +35,7 @@ from datasets.store import StoreWriter
 
 SPLITS = ("train", "val", "test")
 _CHUNK = 4096
+_MAPS = 64
 _CODES = {
     name: {value: i for i, value in enumerate(values)}
     for name, values in ATTRIBUTES.items()
@@ -155,7 +157,7 @@ def _import_split(
     }
     writer = StoreWriter(
         path,
-        VOCABULARIES,
+        SCHEMA,
         split=split,
         source=_source(info["scenes"]),
         info=info,
@@ -186,6 +188,99 @@ def _import_split(
     return summary
 
 
+def import_features(
+    features: str | os.PathLike[str],
+    questions: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    unknown: Literal["unk", "error"] = "unk",
+    progress: bool = True,
+) -> ImportSummary:
+    """Make a store of the feature maps of the images, and their questions.
+
+    The maps are those of ``features.h5``, as the public programs for CLEVR
+    make it of the layers of a ResNet: row i is of the image of
+    ``image_index`` i. They are stored in half precision.
+
+    Args:
+        features: HDF5 file with a dataset ``features`` [S, C, H, W].
+        questions: ``CLEVR_<split>_questions.json``.
+        out: The store file to make.
+        unknown: As for :func:`import_folder`.
+        progress: Show progress bars.
+
+    Returns:
+        A summary.
+
+    Raises:
+        FileNotFoundError: If a file is not there.
+        ValueError: If a file is malformed, a value is beyond half precision,
+            or there are not as many images as the questions ask about. No
+            store file is left.
+    """
+    if unknown not in ("unk", "error"):
+        raise ValueError(f"`unknown` is {unknown!r}, expected 'unk' or 'error'")
+    began = time.perf_counter()
+    features, questions, out = Path(features), Path(questions), Path(out)
+    info = read_info(questions)
+    summary = ImportSummary(str(info.get("split", out.stem)), out)
+    if not features.is_file():
+        raise FileNotFoundError(f"{features} does not exist")
+    try:
+        file = h5py.File(features, "r")
+    except OSError as error:
+        raise ValueError(f"{features} is no HDF5 file: {error}") from error
+    writer = StoreWriter(
+        out,
+        MAP_SCHEMA,
+        split=summary.split,
+        source=f"{_source(info)}, feature maps",
+        info={"questions": info, "features": features.name},
+    )
+    with file, writer:
+        maps = file.get("features")
+        if (
+            not isinstance(maps, h5py.Dataset)
+            or maps.ndim != 4
+            or maps.dtype.kind != "f"
+        ):
+            raise ValueError(
+                f"{features} holds {maps!r} as 'features', expected a dataset "
+                f"of floats [images, channels, height, width]"
+            )
+        last = -1
+        asked = _bar(
+            iter_questions(questions), summary.split, "questions", progress
+        )
+        for chunk in _chunks(asked):
+            last = max(last, *(question["image_index"] for question in chunk))
+            if last < len(maps):
+                rows = range(len(maps))
+                _add_questions(writer, chunk, rows, unknown, summary.unknown)
+        if last + 1 != len(maps):
+            raise ValueError(
+                f"{features} has features of {len(maps)} images, but the last "
+                f"one that {questions} asks about is of image_index {last}: "
+                f"expected files of the same split, whole"
+            )
+        for start in tqdm(range(0, len(maps), _MAPS), disable=not progress):
+            block = maps[start : start + _MAPS]
+            with np.errstate(over="ignore"):
+                half = block.astype(np.float16)
+            wrong = ~np.isfinite(half)
+            if wrong.any():
+                raise ValueError(
+                    f"{features}: the features of image "
+                    f"{start + wrong.nonzero()[0][0]} hold {block[wrong][0]}, "
+                    f"expected numbers of half precision, up to 65,504"
+                )
+            writer.add_scenes(range(start, start + len(half)), map=half)
+    summary.num_scenes = writer.num_scenes
+    summary.num_questions = writer.num_questions
+    summary.bytes = out.stat().st_size
+    summary.seconds = time.perf_counter() - began
+    return summary
+
+
 def _source(info: Mapping[str, Any]) -> str:
     """Say where a split comes from; the folder's name does not matter."""
     made = info.get("generator")
@@ -211,17 +306,17 @@ def _add_scenes(writer: StoreWriter, scenes: Sequence[dict[str, Any]]) -> None:
     codes = [[_CODES[a][item[a]] for a in _CODES] for item in objects]
     pos = [item["3d_coords"] for item in objects]
     writer.add_scenes(
-        [len(scene["objects"]) for scene in scenes],
-        np.array(codes, np.uint8).reshape(-1, len(_CODES)),
-        np.array(pos, np.float32).reshape(-1, 3),
         [scene["image_index"] for scene in scenes],
+        num_objects=[len(scene["objects"]) for scene in scenes],
+        x=np.array(codes, np.uint8).reshape(-1, len(_CODES)),
+        pos=np.array(pos, np.float32).reshape(-1, 3),
     )
 
 
 def _add_questions(
     writer: StoreWriter,
     questions: Sequence[dict[str, Any]],
-    rows: Mapping[int, int],
+    rows: Mapping[int, int] | range,
     unknown: str,
     counts: Counter[str],
 ) -> None:
@@ -250,8 +345,9 @@ def _add_questions(
         words += indices
         answer, family, kind = _labels(question)
         scene = rows[question["image_index"]]
-        columns.append((len(tokens), scene, answer, family, kind))
-    writer.add_questions(words, *np.array(columns).T)
+        columns.append((scene, answer, kind, family, len(tokens)))
+    *columns, length = np.array(columns).T
+    writer.add_questions(*columns, tokens=words, length=length)
 
 
 def _labels(question: Mapping[str, Any]) -> tuple[int, int, int]:

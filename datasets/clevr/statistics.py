@@ -75,7 +75,7 @@ def count_scenes(store: Store) -> Tables:
             str(n): int(c) for n, c in zip(sizes, counts, strict=True)
         }
     }
-    for column, (name, values) in enumerate(store.vocabularies.attributes):
+    for column, (name, values) in enumerate(store.schema.attributes):
         tables[name] = _tally(columns["scenes/x"][:, column], values)
     return tables
 

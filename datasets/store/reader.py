@@ -10,15 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from datasets.store.schema import (
-    COMMON,
-    FORMAT,
-    MAPS,
-    OBJECTS,
-    VERSION,
-    Vocabularies,
-    check_columns,
-)
+from datasets.store.columns import COLUMNS, check_columns
+from datasets.store.layout import FORMAT, VERSION, read_column
+from datasets.store.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -30,7 +24,8 @@ class Store:
         split: Name of the split.
         source: Where the data comes from, in words.
         info: Further facts: release, generator settings, seed.
-        vocabularies: What the integers mean.
+        schema: What it holds, and what the integers mean.
+        content: SHA-256 of all columns: the same data give the same.
         columns: Dataset name → array, as listed in :mod:`datasets.store`.
     """
 
@@ -38,23 +33,19 @@ class Store:
     split: str
     source: str
     info: Mapping[str, Any]
-    vocabularies: Vocabularies
+    schema: Schema
+    content: str
     columns: Mapping[str, np.ndarray]
 
     @property
     def num_scenes(self) -> int:
         """Number of scenes."""
-        return len(self.columns["scenes/image_index"])
+        return len(self.columns["scenes/index"])
 
     @property
     def num_questions(self) -> int:
         """Number of questions."""
         return len(self.columns["questions/scene"])
-
-    @property
-    def has_maps(self) -> bool:
-        """Whether scenes are feature maps instead of objects."""
-        return "scenes/map" in self.columns
 
 
 def open_store(path: str | os.PathLike[str], mapped: bool = False) -> Store:
@@ -65,7 +56,9 @@ def open_store(path: str | os.PathLike[str], mapped: bool = False) -> Store:
 
     Args:
         path: An HDF5 file that :class:`~datasets.store.StoreWriter` wrote.
-        mapped: Map the large arrays from the file instead of reading them.
+        mapped: Map the arrays of two dimensions and more instead of reading
+            them. Images and maps are then not looked at: a NaN in a map is
+            refused only where it is read into memory.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -75,68 +68,77 @@ def open_store(path: str | os.PathLike[str], mapped: bool = False) -> Store:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no store at {path}")
-    try:
-        with h5py.File(path, "r") as file:
-            attributes = _read_attributes(file, path)
-            columns = _read_columns(file, path, mapped)
-    except OSError as error:
-        raise ValueError(f"{path} {_damage(path, error)}") from error
-    store = Store(path=path, columns=columns, **attributes)
-    check_columns(store.columns, store.vocabularies, str(path))
-    return store
+    columns, key = {}, ""
+    with open(path, "rb") as raw:
+        try:
+            # Of the open file, which another may replace meanwhile.
+            with h5py.File(raw, "r") as file:
+                attributes = _read_attributes(file)
+                for key, column in COLUMNS.items():
+                    if column.part in attributes["schema"].parts:
+                        large = column.dims > 1
+                        array = read_column(file, key, raw, mapped and large)
+                        if array is not None:
+                            columns[key] = array
+        except Exception as error:  # HDF5 reports damage by all kinds
+            raise ValueError(f"{path}{_damage(path, key, error)}") from error
+    check_columns(columns, attributes["schema"], str(path), not mapped)
+    return Store(path=path, columns=columns, **attributes)
 
 
-def _damage(path: Path, error: OSError) -> str:
+def _damage(path: Path, key: str, error: Exception) -> str:
+    """Say in words what is wrong with a file."""
+    if key:
+        known = isinstance(error, ValueError)
+        return f": '{key}' {error if known else f'cannot be read ({error!r})'}"
+    if isinstance(error, _StrangeError):
+        return f" {error}"
     if "truncated" in str(error):
-        return f"is truncated: it has {path.stat().st_size:,} bytes ({error})"
-    if not h5py.is_hdf5(path):
-        return f"is not an HDF5 file, or its beginning is damaged ({error})"
-    return f"is damaged or truncated ({error})"
+        return f" is truncated: it has {path.stat().st_size:,} bytes ({error})"
+    if isinstance(error, OSError) and not h5py.is_hdf5(path):
+        return f" is not an HDF5 file, or its beginning is damaged ({error})"
+    return f" is damaged or truncated ({error!r})"
 
 
-def _read_attributes(file: h5py.File, path: Path) -> dict[str, Any]:
-    attrs = dict(file.attrs)
-    if attrs.get("format") != FORMAT:
-        raise ValueError(
-            f"{path} is an HDF5 file, but not one of this project: attribute "
-            f"'format' is {attrs.get('format')!r}, expected {FORMAT!r}"
+class _StrangeError(ValueError):
+    """The attributes are not those of a store."""
+
+
+def _read_attributes(file: h5py.File) -> dict[str, Any]:
+    kind, version = _attribute(file, "format"), file.attrs.get("version")
+    if kind != FORMAT:
+        raise _StrangeError(
+            f"is an HDF5 file, but not one of this project: attribute "
+            f"'format' is {kind!r}, expected {FORMAT!r}"
         )
-    if attrs.get("version") != VERSION:
-        raise ValueError(
-            f"{path} is of format version {attrs.get('version')}, this "
-            f"program reads version {VERSION}: import the data again"
+    if version != VERSION:
+        raise _StrangeError(
+            f"is of format version {version}, this program reads version "
+            f"{VERSION}: make it again from its source (of CLEVR: `python -m "
+            f"datasets.clevr import FOLDER`, or generate)"
         )
-    missing = {"split", "source", "info", "vocabularies"} - set(attrs)
-    if missing:
-        raise ValueError(f"{path}: attributes {sorted(missing)} are missing")
+    found = {}
+    for name in ("split", "source", "content", "info", "schema"):
+        found[name] = _attribute(file, name)
+        if not isinstance(found[name], str):
+            raise _StrangeError(
+                f"has {found[name]!r:.200} as attribute '{name}', expected a "
+                f"text"
+            )
     try:
-        vocabularies = json.loads(attrs["vocabularies"])
-        return {
-            "split": str(attrs["split"]),
-            "source": str(attrs["source"]),
-            "info": json.loads(attrs["info"]),
-            "vocabularies": Vocabularies.from_json(vocabularies),
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: attribute 'vocabularies' or 'info' is damaged ({error})"
+        info = json.loads(found["info"])
+        schema = Schema.from_json(json.loads(found["schema"]))
+        if not isinstance(info, dict):
+            raise TypeError(f"'info' is {info!r:.200}, expected an object")
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise _StrangeError(
+            f"is damaged: attribute 'schema' or 'info' cannot be read ({error})"
         ) from error
+    return found | {"info": info, "schema": schema}
 
 
-def _read_columns(
-    file: h5py.File, path: Path, mapped: bool
-) -> dict[str, np.ndarray]:
-    columns: dict[str, np.ndarray] = {}
-    for key in (*OBJECTS, *MAPS, *COMMON):
-        data = file.get(key)
-        if data is None:
-            continue
-        if not isinstance(data, h5py.Dataset):
-            raise ValueError(f"{path}: '{key}' is a group, not a dataset")
-        offset = data.id.get_offset()  # None if empty or chunked
-        if mapped and data.ndim > 1 and offset is not None:
-            # Copy-on-write, since torch takes no read-only array.
-            columns[key] = np.memmap(path, data.dtype, "c", offset, data.shape)
-        else:
-            columns[key] = data[()]
-    return columns
+def _attribute(file: h5py.File, name: str) -> Any:
+    value = file.attrs.get(name)
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    return value

@@ -1,203 +1,124 @@
-"""What a store must hold, and the checks that writer and reader share."""
+"""What a store says of itself: the task, its kinds of data, its words."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-FORMAT = "rn_graph feature store"
-VERSION = 1
-
-#: Datasets of each kind of scene.
-OBJECTS = ("scenes/ptr", "scenes/x", "scenes/pos")
-MAPS = ("scenes/map",)
-#: Datasets of every store.
-COMMON = (
-    "scenes/image_index",
-    "questions/tokens",
-    "questions/length",
-    "questions/scene",
-    "questions/answer",
-    "questions/family",
-    "questions/type",
-)
-_DIMENSIONS = {
-    "scenes/ptr": 1,
-    "scenes/x": 2,
-    "scenes/pos": 2,
-    "scenes/map": 4,
-    "scenes/image_index": 1,
-    "questions/tokens": 2,
-}
-_FLOATS = ("scenes/x", "scenes/pos", "scenes/map")
-#: Rows checked at a time, so that a mapped file is never wholly in memory.
-_BLOCK = 1 << 16
+#: Kinds of objects. A store may hold several of the same scenes.
+OBJECTS = ("states", "images", "maps", "sentences")
+#: Kinds of objects that are nodes, which edges and support can name.
+NODES = ("states", "sentences")
+QUESTIONS = ("words", "vector", "none")
 
 
 @dataclass(frozen=True)
-class Vocabularies:
-    """What the integers of a store mean: entry i of a tuple is value i.
+class Schema:
+    """What a store holds, and what its integers mean.
+
+    Entry i of a tuple of names is what the integer i stands for.
 
     Args:
-        tokens: Words; entry 0 is the padding.
-        answers: Answers.
-        question_types: Question types.
-        attributes: Attribute name → values, in the order of the columns of
-            ``scenes/x``. Empty where ``x`` holds features, not indices.
+        task: Name of the task.
+        objects: Kinds of objects, of :data:`OBJECTS`.
+        question: Form of the questions, of :data:`QUESTIONS`.
+        answers: Names of the answers.
+        question_types: Names of the question types.
+        families: Names of finer groups of questions. (default: none, and the
+            numbers of families are not bounded)
+        tokens: Words; entry 0 is the padding. (default: none)
+        attributes: Name and values of each column of ``scenes/x``, in order.
+            (default: none, and ``x`` holds features, not indices)
+        edges: Whether scenes have edges. (default: ``False``)
+        support: Whether it is known which nodes decide an answer.
+            (default: ``False``)
+
+    Raises:
+        ValueError: For an unknown kind, a name given twice, or settings that
+            contradict each other.
     """
 
-    tokens: tuple[str, ...]
+    task: str
+    objects: tuple[str, ...]
+    question: str
     answers: tuple[str, ...]
     question_types: tuple[str, ...]
+    families: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
     attributes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    edges: bool = False
+    support: bool = False
+
+    def __post_init__(self) -> None:
+        names = {
+            "objects": self.objects,
+            "answers": self.answers,
+            "question_types": self.question_types,
+            "families": self.families,
+            "tokens": self.tokens,
+            "attributes": tuple(name for name, _ in self.attributes),
+            **{f"attributes[{name}]": v for name, v in self.attributes},
+        }
+        for key, values in names.items():
+            if not isinstance(values, tuple) or not all(
+                isinstance(value, str) for value in values
+            ):
+                raise _wrong(key, values, "a tuple of texts")
+            if len(set(values)) < len(values):
+                raise _wrong(key, values, "each name once")
+        nodes = set(NODES) & set(self.objects)
+        if not self.objects or set(self.objects) - set(OBJECTS):
+            raise _wrong("objects", self.objects, f"some of {OBJECTS}")
+        if len(nodes) > 1:
+            raise _wrong("objects", self.objects, f"at most one of {NODES}")
+        if self.question not in QUESTIONS:
+            raise _wrong("question", self.question, f"one of {QUESTIONS}")
+        if not self.tokens and {"words", "sentences"} & self.parts:
+            raise _wrong("tokens", (), "words, with the padding first")
+        if self.attributes and "states" not in self.objects:
+            raise _wrong(
+                "attributes", names["attributes"], "none but of states"
+            )
+        for key in ("edges", "support"):
+            if getattr(self, key) and not nodes:
+                raise _wrong(key, True, f"False without any of {NODES}")
+
+    @property
+    def parts(self) -> set[str]:
+        """The parts of a store that this one has; see ``columns.COLUMNS``."""
+        parts = {"all", self.question, *self.objects}
+        parts |= {key for key in ("edges", "support") if getattr(self, key)}
+        return parts | ({"nodes"} if parts & set(NODES) else set())
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Vocabularies":
+    def from_json(cls, data: Mapping[str, Any]) -> "Schema":
         """Rebuild from :meth:`to_json`'s form.
 
         Raises:
-            KeyError | TypeError | ValueError: If ``data`` is of another form.
+            TypeError | ValueError: If ``data`` is of another form.
         """
-        return cls(
-            tokens=tuple(data["tokens"]),
-            answers=tuple(data["answers"]),
-            question_types=tuple(data["question_types"]),
-            attributes=tuple((n, tuple(v)) for n, v in data["attributes"]),
-        )
+        return cls(**{key: _tuples(value) for key, value in data.items()})
 
     def to_json(self) -> dict[str, Any]:
         """Return a form that JSON can hold."""
         return asdict(self)
 
-
-def check_columns(
-    columns: Mapping[str, np.ndarray], vocabularies: Vocabularies, name: str
-) -> None:
-    """Check that the columns of a store fit together.
-
-    Args:
-        columns: Dataset name → array.
-        vocabularies: What the integers refer to.
-        name: The file, for the message.
-
-    Raises:
-        ValueError: With a sentence naming file, dataset and what is wrong.
-    """
-    kind = MAPS if "scenes/map" in columns else OBJECTS
-    for key in (*kind, *COMMON):
-        if key not in columns:
-            raise ValueError(f"{name}: dataset '{key}' is missing")
-        _check_array(columns[key], key, name)
-    num_scenes = len(columns["scenes/image_index"])
-    if kind is OBJECTS:
-        _check_objects(columns, vocabularies, num_scenes, name)
-    elif len(columns["scenes/map"]) != num_scenes:
-        raise ValueError(
-            f"{name}: 'scenes/map' holds {len(columns['scenes/map'])} scenes, "
-            f"'scenes/image_index' {num_scenes}"
-        )
-    _check_questions(columns, vocabularies, num_scenes, name)
-
-
-def _check_array(array: np.ndarray, key: str, name: str) -> None:
-    dim = _DIMENSIONS.get(key, 1)
-    if array.ndim != dim:
-        raise ValueError(
-            f"{name}: '{key}' has shape {array.shape}, expected {dim} "
-            f"dimension{'s' if dim > 1 else ''}"
-        )
-    kinds = "uif" if key in _FLOATS else "ui"
-    if array.dtype.kind not in kinds:
-        raise ValueError(
-            f"{name}: '{key}' is of type {array.dtype}, expected "
-            f"{'numbers' if 'f' in kinds else 'integers'}"
+    def difference(self, other: "Schema") -> str:
+        """Say in words in what another schema differs; empty: in nothing."""
+        return "; ".join(
+            f"`{key}` is {_short(value)}, expected {_short(expected)}"
+            for key, value in vars(other).items()
+            if value != (expected := getattr(self, key))
         )
 
 
-def _check_objects(
-    columns: Mapping[str, np.ndarray],
-    vocabularies: Vocabularies,
-    num_scenes: int,
-    name: str,
-) -> None:
-    ptr, x, pos = (columns[key] for key in OBJECTS)
-    if len(ptr) != num_scenes + 1:
-        raise ValueError(
-            f"{name}: 'scenes/ptr' has {len(ptr)} entries, expected "
-            f"{num_scenes + 1} for the {num_scenes} scenes of "
-            f"'scenes/image_index'"
-        )
-    if ptr[0] != 0 or ptr[-1] != len(x) or (np.diff(ptr) < 0).any():
-        raise ValueError(
-            f"{name}: 'scenes/ptr' must rise from 0 to the {len(x)} rows of "
-            f"'scenes/x'; it goes from {ptr[0]} to {ptr[-1]}"
-        )
-    if pos.shape != (len(x), 3):
-        raise ValueError(
-            f"{name}: 'scenes/pos' has shape {pos.shape}, expected "
-            f"({len(x)}, 3) as 'scenes/x' has {len(x)} rows"
-        )
-    for key in ("scenes/x", "scenes/pos"):
-        for block in _blocks(columns[key]):
-            if not np.isfinite(block).all():
-                raise ValueError(f"{name}: '{key}' holds NaN or infinity")
-    if not vocabularies.attributes:
-        return
-    if x.shape[1] != len(vocabularies.attributes) or x.dtype.kind == "f":
-        raise ValueError(
-            f"{name}: 'scenes/x' has {x.shape[1]} columns of type {x.dtype}, "
-            f"expected one of integers for each of the attributes "
-            f"{[n for n, _ in vocabularies.attributes]}"
-        )
-    for column, (attribute, values) in enumerate(vocabularies.attributes):
-        _check_range(
-            x[:, column],
-            f"scenes/x[:, {column}] ({attribute})",
-            0,
-            len(values),
-            name,
-        )
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _check_questions(
-    columns: Mapping[str, np.ndarray],
-    vocabularies: Vocabularies,
-    num_scenes: int,
-    name: str,
-) -> None:
-    tokens = columns["questions/tokens"]
-    for key in COMMON[2:]:
-        if len(columns[key]) != len(tokens):
-            raise ValueError(
-                f"{name}: '{key}' has {len(columns[key])} entries, "
-                f"'questions/tokens' {len(tokens)} rows"
-            )
-    upper = {
-        "questions/scene": (0, num_scenes),
-        "questions/length": (1, tokens.shape[1] + 1),
-        "questions/answer": (-1, len(vocabularies.answers)),
-        "questions/family": (-1, None),
-        "questions/type": (-1, len(vocabularies.question_types)),
-        "questions/tokens": (0, len(vocabularies.tokens)),
-    }
-    for key, (low, high) in upper.items():
-        _check_range(columns[key], key, low, high, name)
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]} …"
 
 
-def _check_range(
-    array: np.ndarray, key: str, low: int, high: int | None, name: str
-) -> None:
-    for block in _blocks(array):
-        least, most = int(block.min()), int(block.max())
-        if least < low or (high is not None and most >= high):
-            found = least if least < low else most
-            bound = f"at least {low}" if high is None else f"{low}–{high - 1}"
-            raise ValueError(f"{name}: '{key}' holds {found}, expected {bound}")
-
-
-def _blocks(array: np.ndarray) -> list[np.ndarray]:
-    """Views of up to 65,536 rows each; none of an empty array."""
-    if array.size == 0:
-        return []
-    return [array[i : i + _BLOCK] for i in range(0, len(array), _BLOCK)]
+def _wrong(key: str, value: Any, expected: str) -> ValueError:
+    return ValueError(f"`{key}` is {_short(value)}, expected {expected}")

@@ -1,19 +1,21 @@
 """Write a store: appended to in pieces, published whole or not at all."""
 
 import contextlib
+import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
-from datasets.store.schema import FORMAT, VERSION, Vocabularies, check_columns
+from datasets.store.columns import COLUMNS, check_columns, stored_type
+from datasets.store.layout import FORMAT, VERSION, write_file
+from datasets.store.schema import Schema
 from datasets.store.spool import Spool
 
 _ROWS = 1 << 16
@@ -29,7 +31,7 @@ class StoreWriter:
 
     Args:
         path: The file to make. An existing one is replaced at the end.
-        vocabularies: What the integers mean.
+        schema: What it holds; it decides what is to be added.
         split: Name of the split: ``"train"``, ``"val"``, ``"test"``, …
         source: Where the data comes from, in words.
         info: Further facts that JSON can hold (release, settings, seed).
@@ -41,7 +43,7 @@ class StoreWriter:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        vocabularies: Vocabularies,
+        schema: Schema,
         *,
         split: str,
         source: str,
@@ -53,123 +55,150 @@ class StoreWriter:
                 f"`path` is {self.path}, but there is no folder "
                 f"{self.path.parent}"
             )
-        self.vocabularies = vocabularies
-        self.attributes = {
+        self.schema = schema
+        self.attributes: dict[str, str | int] = {
             "format": FORMAT,
             "version": VERSION,
             "split": split,
             "source": source,
             "info": json.dumps(info or {}),
-            "vocabularies": json.dumps(vocabularies.to_json()),
+            "schema": json.dumps(schema.to_json()),
         }
-        self._coded = bool(vocabularies.attributes)
-        largest = max(len(vocabularies.tokens) - 1, 0)
-        self._token_type = np.min_scalar_type(largest).str
         self._spools: dict[str, Spool] = {}
-        self.num_scenes = 0
-        self.num_questions = 0
         _remove_leftovers(self.path)
+
+    @property
+    def num_scenes(self) -> int:
+        """Scenes added so far."""
+        return self._rows("scenes/index")
+
+    @property
+    def num_questions(self) -> int:
+        """Questions added so far."""
+        return self._rows("questions/scene")
+
+    def _rows(self, key: str) -> int:
+        return self._spools[key].rows if key in self._spools else 0
 
     def add_scenes(
         self,
-        num_objects: ArrayLike,
-        x: ArrayLike,
-        pos: ArrayLike,
-        image_index: ArrayLike,
+        index: ArrayLike,
+        *,
+        num_objects: ArrayLike | None = None,
+        x: ArrayLike | None = None,
+        pos: ArrayLike | None = None,
+        image: ArrayLike | None = None,
+        map: ArrayLike | None = None,
+        num_words: ArrayLike | None = None,
+        words: ArrayLike | None = None,
+        num_edges: ArrayLike | None = None,
+        edge_index: ArrayLike | None = None,
+        edge_attr: ArrayLike | None = None,
     ) -> None:
-        """Append scenes of objects.
+        """Append scenes. What is needed follows from the schema.
 
         Args:
-            num_objects: Objects of each scene [S].
+            index: The scenes' numbers in their source [S].
+            num_objects: Objects, or sentences, of each scene [S].
             x: Attribute indices or features of the objects of all [ΣN, F].
-            pos: Their places [ΣN, 3].
-            image_index: The scenes' numbers in their source [S].
+            pos: Their places [ΣN, D]. Optional.
+            image: RGB images [S, H, W, 3], bytes.
+            map: Feature maps [S, C, H, W]; half precision is kept.
+            num_words: Words of each sentence [ΣN].
+            words: The words of all, one sentence after the other [ΣW].
+            num_edges: Edges of each scene [S].
+            edge_index: Sender and receiver of each edge [ΣE, 2], counted
+                within the scene.
+            edge_attr: Features of the edges [ΣE, D]. Optional.
 
         Raises:
-            ValueError: If the lengths do not fit.
+            ValueError: If something is missing or too much, the lengths do
+                not fit, or values do not fit their type.
         """
-        counts, x = np.asarray(num_objects, np.int64), np.asarray(x)
-        if not len(x) == len(np.asarray(pos)) == counts.sum():
-            raise ValueError(
-                f"`num_objects` sums to {counts.sum()}, but `x` has {len(x)} "
-                f"rows and `pos` {len(np.asarray(pos))}"
-            )
-        self._append(
-            {
-                "scenes/x": (x, "u1" if self._coded else "f4"),
-                "scenes/pos": (pos, "f4"),
-                "scenes/count": (counts, "i8"),
-                "scenes/image_index": _images(image_index, len(counts)),
-            }
-        )
-        self.num_scenes += len(counts)
-
-    def add_maps(self, maps: ArrayLike, image_index: ArrayLike) -> None:
-        """Append scenes given as feature maps [S, C, H, W]; type is kept."""
-        maps = np.asarray(maps)
-        self._append(
-            {
-                "scenes/map": (maps, maps.dtype.str),
-                "scenes/image_index": _images(image_index, len(maps)),
-            }
-        )
-        self.num_scenes += len(maps)
+        self._add("scenes", locals())
 
     def add_questions(
         self,
-        tokens: ArrayLike,
-        length: ArrayLike,
         scene: ArrayLike,
         answer: ArrayLike,
-        family: ArrayLike,
         question_type: ArrayLike,
+        family: ArrayLike,
+        *,
+        tokens: ArrayLike | None = None,
+        length: ArrayLike | None = None,
+        vector: ArrayLike | None = None,
+        num_support: ArrayLike | None = None,
+        support: ArrayLike | None = None,
     ) -> None:
-        """Append questions.
+        """Append questions. What is needed follows from the schema.
 
         Args:
-            tokens: The words of all questions, one after the other [ΣT].
-            length: Words of each question [Q].
             scene: Row of the scene that each is about [Q].
             answer: Index of its answer [Q]; −1 where unknown.
-            family: Its family [Q]; −1 where unknown.
             question_type: Index of its type [Q]; −1 where unknown.
+            family: Its family [Q]; −1 where unknown.
+            tokens: The words of all questions, one after the other [ΣT].
+            length: Words of each question [Q].
+            vector: The questions as vectors [Q, V]; bytes are kept.
+            num_support: Nodes that decide the answer of each question [Q].
+            support: Their numbers within the scene [ΣK].
 
         Raises:
-            ValueError: If the lengths do not fit.
+            ValueError: As for :meth:`add_scenes`.
         """
-        columns: dict[str, tuple[ArrayLike, str]] = {
-            "questions/length": (length, "i2"),
-            "questions/scene": (scene, "i4"),
-            "questions/answer": (answer, "i2"),
-            "questions/family": (family, "i2"),
-            "questions/type": (question_type, "i2"),
-        }
-        sizes = {k: len(np.asarray(v)) for k, (v, _) in columns.items()}
-        if len(set(sizes.values())) > 1:
-            raise ValueError(f"questions of different numbers: {sizes}")
-        if len(np.asarray(tokens)) != np.sum(np.asarray(length, np.int64)):
-            raise ValueError(
-                f"`tokens` has {len(np.asarray(tokens))} entries, `length` "
-                f"sums to {np.sum(np.asarray(length, np.int64))}"
-            )
-        columns["questions/words"] = (tokens, self._token_type)
-        self._append(columns)
-        self.num_questions += sizes["questions/length"]
+        self._add("questions", locals())
 
-    def _append(self, columns: Mapping[str, tuple[ArrayLike, str]]) -> None:
-        """Append to several columns, after a check of all."""
-        for key, (values, dtype) in columns.items():
-            if key not in self._spools:
-                self._spools[key] = Spool(
-                    self.path.parent, np.dtype(dtype), np.shape(values)[1:]
+    def _add(self, group: str, given: Mapping[str, Any]) -> None:
+        """Append to the columns of a group, after a check of all."""
+        sizes: dict[str, int] = {}
+        arrays: dict[str, tuple[Spool, np.ndarray]] = {}
+        began = bool(self.num_scenes)  # no optional column joins later
+        for key, column in COLUMNS.items():
+            name = column.argument
+            if not key.startswith(group):
+                continue
+            wanted = column.part in self.schema.parts
+            if column.optional and began:
+                wanted = key in self._spools
+            if given.get(name) is None:
+                if wanted and (began or not column.optional):
+                    raise ValueError(
+                        f"`{name}` is missing: the store of "
+                        f"{self.schema.task!r} has {column.part}"
+                    )
+                continue
+            if not wanted:
+                raise ValueError(
+                    f"`{name}` is given, but the store of "
+                    f"{self.schema.task!r} has no {column.part}, or none of "
+                    f"the scenes before had it"
                 )
-        arrays = {
-            key: self._spools[key].cast(values, key.partition("/")[2])
-            for key, (values, _) in columns.items()
-        }
-        for key, array in arrays.items():
+            values = np.asarray(given[name])
+            spool = self._spools.get(key) or Spool(
+                self.path.parent,
+                stored_type(key, self.schema, values.dtype),
+                values.shape[1:],
+            )
+            array = spool.cast(values, name)
+            # The words come flat; the file has them in rows.
+            unit = "tokens" if name == "tokens" else column.unit
+            rows = sizes.setdefault(unit, len(array))
+            if len(array) != rows:
+                raise ValueError(
+                    f"`{name}` has {len(array)} rows, expected one for each "
+                    f"of the {rows} {unit}"
+                )
+            if column.splits or name == "length":
+                if array.size and array.min() < 0:
+                    raise ValueError(
+                        f"`{name}` holds {array.min()}, expected 0 or more"
+                    )
+                sizes[column.splits or "tokens"] = int(array.sum())
+            arrays[key] = spool, array
+        for key, (spool, array) in arrays.items():
+            self._spools[key] = spool
             try:
-                self._spools[key].append(array)
+                spool.append(array)
             except OSError as failure:
                 raise self._unwritten(failure) from failure
 
@@ -203,57 +232,64 @@ class StoreWriter:
         )
 
     def _publish(self) -> None:
-        if not self.num_questions:
-            self.add_questions([], [], [], [], [], [])
-        columns = {key: spool.read() for key, spool in self._spools.items()}
-        words = columns.pop("questions/words")
-        if "scenes/count" in columns:
-            counts = columns.pop("scenes/count")
-            columns["scenes/ptr"] = np.concatenate(([0], counts.cumsum()))
+        self._finish()
+        columns = {key: s.read() for key, s in sorted(self._spools.items())}
+        check_columns(columns, self.schema, str(self.path))
+        content = hashlib.sha256()
+        for key, column in columns.items():
+            form = f"{key} {column.dtype.str} {column.shape}\n"
+            content.update(form.encode() + self._spools[key].digest.digest())
+        attributes = self.attributes | {"content": content.hexdigest()}
         part = _part_name(self.path, os.getpid())
         try:
-            with h5py.File(part, "w") as file:
-                file.attrs.update(self.attributes)
-                for key, column in columns.items():
-                    file.create_dataset(key, data=column)
-                tokens = _write_tokens(file, words, columns)
-                check_columns(
-                    columns | {"questions/tokens": tokens},
-                    self.vocabularies,
-                    str(self.path),
-                )
-            with open(part, "rb+") as done:
-                os.fsync(done.fileno())
+            write_file(part, attributes, columns)
             os.replace(part, self.path)
         finally:
             part.unlink(missing_ok=True)
 
+    def _finish(self) -> None:
+        """Turn counts into pointers, and words into padded rows."""
+        if "questions/scene" not in self._spools:
+            questions = {
+                column.argument: np.empty(
+                    (0, 0)[: 1 + (key == "questions/vector")]
+                )
+                for key, column in COLUMNS.items()
+                if column.part in self.schema.parts
+            }
+            self._add("questions", questions)
+        for key, column in COLUMNS.items():
+            if column.splits and key in self._spools:
+                counts = self._spools[key].read()
+                self._replace(key, [np.concatenate(([0], counts.cumsum()))])
+        if "questions/tokens" in self._spools:
+            words = self._spools["questions/tokens"].read()
+            length = self._spools["questions/length"].read()
+            self._replace("questions/tokens", _padded(words, length))
 
-def _write_tokens(
-    file: h5py.File, words: np.ndarray, columns: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """Lay the words out as padded rows [Q, T], a block of rows at a time."""
-    length = columns["questions/length"].astype(np.int64)
-    shape = (len(length), int(length.max(initial=1)))
-    data = file.create_dataset("questions/tokens", shape, words.dtype)
-    ends = length.cumsum()
-    whole = np.zeros(shape, words.dtype)
-    for start in range(0, len(length), _ROWS):
+    def _replace(self, key: str, blocks: Iterable[np.ndarray]) -> None:
+        """Write a column anew."""
+        old = self._spools[key]
+        for block in blocks:
+            if self._spools[key] is old:
+                self._spools[key] = Spool(
+                    self.path.parent, block.dtype.str, block.shape[1:]
+                )
+            self._spools[key].append(block)
+        old.file.close()
+
+
+def _padded(words: np.ndarray, length: np.ndarray) -> Iterator[np.ndarray]:
+    """The words as rows [Q, T], padded with 0, a block of rows at a time."""
+    ends = length.cumsum(dtype=np.int64)
+    width = np.arange(length.max(initial=1))
+    for start in range(0, max(len(length), 1), _ROWS):
         rows = slice(start, start + _ROWS)
-        block = whole[rows]
-        low, high = ends[rows][0] - length[rows][0], ends[rows][-1]
-        block[np.arange(shape[1]) < length[rows, None]] = words[low:high]
-        data[rows] = block
-    return whole
-
-
-def _images(image_index: ArrayLike, num: int) -> tuple[ArrayLike, str]:
-    if len(np.asarray(image_index)) != num:
-        raise ValueError(
-            f"`image_index` has {len(np.asarray(image_index))} entries, "
-            f"expected one for each of the {num} scenes"
-        )
-    return image_index, "i8"
+        block = np.zeros((len(length[rows]), len(width)), words.dtype)
+        low = ends[start - 1] if start else 0
+        inside = width < length[rows, None]
+        block[inside] = words[low : low + inside.sum()]
+        yield block
 
 
 def _part_name(path: Path, pid: int) -> Path:

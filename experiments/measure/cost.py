@@ -16,7 +16,6 @@ from typing import Any
 
 import lightning as L
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch_geometric.nn.conv import MessagePassing
 
@@ -26,7 +25,7 @@ from experiments.measure.flops import flops_a_question
 from experiments.measure.matching import count_parameters
 from experiments.measure.memory import PeakMemory
 from experiments.run import processes
-from experiments.run.accuracy import logits
+from experiments.run.accuracy import logits, loss_of
 from experiments.run.data import Splits, open_splits
 from experiments.run.optimizers import make_optimizer
 from experiments.run.runs import Run
@@ -76,7 +75,7 @@ class Step:
         """Forward, backward, clip, update."""
         self.optimizer.zero_grad()
         with self.fabric.autocast():
-            loss = F.cross_entropy(logits(self.model, batch), batch.y)
+            loss = loss_of(logits(self.model, batch), batch.y)
         loss.backward()
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
@@ -188,7 +187,9 @@ def measure_apart(
         env={
             # Alone, also where torchrun's processes share a training.
             **{k: v for k, v in os.environ.items() if k != "WORLD_SIZE"},
-            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONPATH": os.pathsep.join(
+                [str(Path(__file__).parents[2]), *sys.path]
+            ),
         },
     )
     if done.returncode:
@@ -206,6 +207,6 @@ def main(argv: list[str]) -> None:
         torch.set_num_threads(config.threads)
     planned = Run.read(Path(config.run))
     splits = open_splits(
-        planned.data, config.data_root, planned.train.accelerator
+        planned.task, planned.data, config.data_root, planned.train.accelerator
     )
     print(json.dumps(measure(planned, splits, config.steps)))

@@ -8,18 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 from safetensors.torch import save
 from tabulate import tabulate
 from torch import nn
 
-from datasets.clevr.families import load_families
 from datasets.files import read_json, whole, write
+from datasets.task import Task
 from experiments.cli import parse
-from experiments.config import DataConfig
-from experiments.report.results import ACCURACIES
-from experiments.run.data import SPLITS, Splits
 from experiments.run.models import MODELS
 from experiments.run.runs import EXPORTED, Run, load_model
 
@@ -48,20 +44,15 @@ class ExportConfig:
 def figures(test: dict[str, Any]) -> str:
     """Test accuracy overall and by category, in Markdown."""
     found = test["accuracy"]
-    return tabulate(
-        [[f"{100 * found[c]:.2f}" for c in ACCURACIES if c in found]],
-        [c for c in ACCURACIES if c in found],
-        "github",
-        disable_numparse=True,
-    )
+    row = [f"{100 * value:.2f}" for value in found.values()]
+    return tabulate([row], list(found), "github", disable_numparse=True)
 
 
-def families(test: dict[str, Any]) -> str:
+def families(task: Task, test: dict[str, Any]) -> str:
     """Test accuracy by group of families: mean, worst and best family."""
     groups: dict[str, list[float]] = {}
-    known = load_families()
     for index, value in test.get("families", {}).items():
-        groups.setdefault(known[int(index)].group, []).append(100 * value)
+        groups.setdefault(task.group(int(index)), []).append(100 * value)
     rows = [
         [
             group,
@@ -76,28 +67,18 @@ def families(test: dict[str, Any]) -> str:
     return tabulate(rows, header, "github", disable_numparse=True)
 
 
-def data(config: DataConfig) -> str:
+def data(planned: Run) -> str:
     """What a run was trained, validated and tested on, in words."""
-    if config.stores is None:
-        scenes = ", ".join(f"{getattr(config, s):,} {s}" for s in SPLITS)
-        asked = ", ".join(map(str, config.families)) or "all"
-        return (
-            f"generated scenes of {config.min_objects} to "
-            f"{config.max_objects} objects ({scenes}), seed {config.seed}; "
-            f"families of questions: {asked}"
-        )
-    name = f"the stores of `{config.stores}`"
-    splits = Splits(config, root="")
-    try:
-        found = {split: splits.dataset(split) for split in SPLITS}
-    except FileNotFoundError:  # a run can be exported where its data is not
-        return name
+    if planned.data.stores is None:
+        return planned.task.describe(planned.data)
     parts = [
-        f"{len(d):,} {split} questions about {len(np.unique(d.scene)):,} "
-        f"scenes ({d.store.source})"
-        for split, d in found.items()
+        f"{found['questions']:,} {split} questions about "
+        f"{found['scenes']:,} scenes ({found['source']}, content "
+        f"`{found['content'][:12]}`)"
+        for split, found in planned.found.items()
     ]
-    return f"{name}: {', '.join(parts)}"
+    name = f"the stores of `{planned.data.stores}`"
+    return f"{name}: {', '.join(parts)}" if parts else name
 
 
 def hardware(machine: dict[str, Any]) -> str:
@@ -113,24 +94,22 @@ def card(planned: Run, model: nn.Module, out: Path) -> str:
     test = read_json(planned.folder / "test.json")
     name = planned.label
     parameters = sum(p.numel() for p in model.parameters())
+    task = planned.task
     seen = "the question alone, to tell how much can be guessed"
     if MODELS[planned.model].matched:
-        seen = (
-            "a scene's objects with colour, shape, size, material and place, "
-            "not its picture"
-        )
+        seen = task.seen(planned.data)
     recipe = yaml.safe_dump(
         {key: planned.settings[key] for key in ("sizes", "train")},
         sort_keys=False,
     )
     return f"""# {name}
 
-It was trained to answer CLEVR's questions. It is given {seen}.
+It was trained to answer the questions of {task.title}. It is given {seen}.
 
 ## Use
 
 ```
-python -m experiments ask "What color is the large cube?" --run {out}
+python -m experiments ask "{task.example}" --run {out}
 python -m experiments evaluate {out}
 ```
 
@@ -142,11 +121,11 @@ Test accuracy in percent, in all and by category:
 
 By group of question families:
 
-{families(test)}
+{families(task, test)}
 
 ## Data and recipe
 
-- Data: {data(planned.data)}.
+- Data: {data(planned)}.
 - Model: {name}, {parameters:,} parameters, seed {planned.seed}; the weights are
   those best on validation.
 - Made at commit {about["commit"]} on
@@ -158,12 +137,9 @@ By group of question families:
 ## Limits
 
 - It has seen scenes and families of questions as under "Data" alone.
-- It knows CLEVR's words, attributes and questions only. An unknown word is
-  refused; a question that asks for the impossible ("the red cube", where there
-  are two) is answered all the same.
-- Generated questions follow the release's rules and statistics, but are not the
-  released ones, and neither are figures on them.
-- Its probabilities were not calibrated.
+- It knows the words and questions of {task.title} only. An unknown word is
+  refused; a question that asks for the impossible is answered all the same.
+{task.limits}- Its probabilities were not calibrated.
 """
 
 

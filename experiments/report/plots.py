@@ -13,7 +13,6 @@ from matplotlib.ticker import MaxNLocator
 
 from datasets.files import whole
 from experiments.report.results import (
-    ACCURACIES,
     ModelResult,
     band,
     budgets,
@@ -55,6 +54,22 @@ def write_figure(figure: Figure, path: Path, dpi: int = 120) -> None:
             figure.savefig(partial, dpi=dpi)
     finally:
         plt.close(figure)
+
+
+def save(figure: Figure, path: Path, dpi: int = 110) -> None:
+    """Write a figure whole or not at all; its ending says the format.
+
+    Raises:
+        ValueError: For an ending that matplotlib does not know.
+    """
+    kinds = figure.canvas.get_supported_filetypes()
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in kinds:
+        raise ValueError(
+            f"`out` is {path.name!r}, expected a name that ends in one of "
+            f"{', '.join(sorted(kinds))}"
+        )
+    write_figure(figure, path, dpi)
 
 
 #: By the label of a model with its budget and depth.
@@ -203,12 +218,12 @@ def categories(results: Sequence[ModelResult], colors: Colors) -> Figure:
     size = (max(10, len(results)), 5 + 0.1 * len(results))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     width = 0.8 / len(results)
-    places = range(len(ACCURACIES))
+    places = range(len(results[0].categories))
     for i, result in enumerate(results):
-        errors = [100 * result.interval(c) for c in ACCURACIES]
+        errors = [100 * result.interval(c) for c in result.categories]
         axes.bar(
             [c + (i - (len(results) - 1) / 2) * width for c in places],
-            [100 * result.mean(c) for c in ACCURACIES],
+            [100 * result.mean(c) for c in result.categories],
             width,
             yerr=None if any(map(math.isnan, errors)) else errors,
             color=colors[result.label],
@@ -216,11 +231,11 @@ def categories(results: Sequence[ModelResult], colors: Colors) -> Figure:
             label=result.label,
             error_kw={"lw": 1},
         )
-    axes.set_xticks(places, ACCURACIES)
+    axes.set_xticks(places, results[0].categories)
     axes.set(
         ylabel="test accuracy (%)",
         ylim=(0, 105),
-        xlim=(-0.6, len(ACCURACIES) - 0.4),
+        xlim=(-0.6, len(results[0].categories) - 0.4),
     )
     axes.grid(axis="y", alpha=0.3)
     axes.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.08))

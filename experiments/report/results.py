@@ -8,13 +8,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from datasets.clevr.vocabulary import CATEGORIES
 from datasets.files import read_json
 from experiments.report.stats import interval
 from experiments.run.models import MODELS, label
 from experiments.run.runs import Run
-
-ACCURACIES = ("all", *CATEGORIES)
 
 
 @dataclass
@@ -25,6 +22,7 @@ class ModelResult:
         name: Its name in ``MODELS``.
         share: Share of the pairs that it keeps, where it selects.
         depth: Its number of layers, where that was tuned.
+        categories: What accuracy is given for: all, and a task's categories.
         cost: What ``experiments.measure.cost`` measured; empty if untrained.
         accuracy: Test accuracies of each seed, by category.
         validation: Validation accuracy of each seed.
@@ -39,6 +37,7 @@ class ModelResult:
     name: str
     share: float | None
     depth: int | None
+    categories: tuple[str, ...]
     cost: dict[str, float] = field(default_factory=dict)
     accuracy: list[dict[str, float]] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
@@ -107,7 +106,7 @@ class ModelResult:
                     "interval": plain(self.interval(category)),
                     "values": self._values(category),
                 }
-                for category in ACCURACIES
+                for category in self.categories
             },
             "training_seconds": self.seconds,
         }
@@ -136,7 +135,9 @@ def read_results(folder: Path) -> list[ModelResult]:
         variant = run.model, run.share, run.depth
         result = results.setdefault(
             (*variant, run.train.learning_rate),
-            ModelResult(*variant, costs.get(variant, {})),
+            ModelResult(
+                *variant, ("all", *run.task.categories), costs.get(variant, {})
+            ),
         )
         result.accuracy.append(read_json(test)["accuracy"])
         if MODELS[run.model].build:

@@ -18,7 +18,6 @@ from datasets.files import write, write_json
 from experiments.cli import parse
 from experiments.report.plots import write_plots
 from experiments.report.results import (
-    ACCURACIES,
     ModelResult,
     has_several_budgets,
     read_results,
@@ -71,13 +70,16 @@ def table_rows(results: Sequence[ModelResult]) -> list[list[str]]:
     rates = {r.learning_rate for r in results} - {None}
     named = ["learning rate"] if len(rates) > 1 else []
     return [
-        ["model", *named, *COSTS, *ACCURACIES],
+        ["model", *named, *COSTS, *results[0].categories],
         *(
             [
                 result.label,
                 *(_rate(result) for _ in named),
                 *(_cost(result, key) for key in _UNITS),
-                *(_accuracy(result, category) for category in ACCURACIES),
+                *(
+                    _accuracy(result, category)
+                    for category in result.categories
+                ),
             ]
             for result in results
         ),
@@ -156,7 +158,7 @@ def training_cost(results: Sequence[ModelResult], aim: float) -> str:
 def terminal(results: Sequence[ModelResult]) -> str:
     """The table for a terminal, in two narrow halves."""
     header, *rows = table_rows(results)
-    accuracies = range(len(header) - len(ACCURACIES), len(header))
+    accuracies = range(len(header) - len(results[0].categories), len(header))
     halves = (range(accuracies[0]), (0, *accuracies))
     return "\n\n".join(
         tabulate(
@@ -198,7 +200,9 @@ def as_csv(results: Sequence[ModelResult]) -> str:
     """The figures as CSV, unrounded, a row a model."""
     text = io.StringIO()
     keys = ["hidden_channels", *_UNITS]
-    accuracy = [f"{c} {part}" for c in ACCURACIES for part in ("mean", "±")]
+    accuracy = [
+        f"{c} {part}" for c in results[0].categories for part in ("mean", "±")
+    ]
     writer = csv.writer(text)
     chosen = ["model", "share", "depth", "learning_rate"]
     writer.writerow([*chosen, "seeds", *keys, *accuracy])
@@ -214,7 +218,7 @@ def as_csv(results: Sequence[ModelResult]) -> str:
                 *(result.cost.get(key, "") for key in keys),
                 *(
                     "" if math.isnan(value) else value
-                    for c in ACCURACIES
+                    for c in result.categories
                     for value in (result.mean(c), result.interval(c))
                 ),
             ]

@@ -3,7 +3,6 @@
 ``python -m experiments ask "What color is the large cube?" --run RUN_FOLDER``
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,18 +11,14 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
-from datasets.clevr.vocabulary import ANSWERS
+from datasets.task import Source
 from experiments.cli import parse
-from experiments.report.draw_pairs import (
-    draw,
-    find_image,
-    find_scene,
-    objects_of,
-    save,
-    words_of,
-)
+from experiments.config import PositiveInt
+from experiments.report.plots import save
+from experiments.run.accuracy import logits
 from experiments.run.runs import load_model
-from rn_graph import QuestionAnswering, RelationNetwork
+from rn_graph import RelationNetwork, SceneQA
+from rn_graph.encoders import Nodes
 from rn_graph.explain import PairContributions, pair_contributions
 from rn_graph.pairs import PairSelection
 
@@ -35,92 +30,72 @@ decided; draws them with --out. As in "ask 'How many red things are there?'
 
 
 @dataclass
-class AskConfig:
+class AskConfig(Source):
     """Ask a trained model a question about a scene.
 
     Args:
-        question: The question, in CLEVR's words.
+        question: The question, in the words of the run's task.
         run: Folder of a trained run, as in `runs/quick/rn/seed-0`.
-        scene: A file of scenes, as in
-            `CLEVR_v1.0/scenes/CLEVR_val_scenes.json`; without, a scene is
-            generated.
-        index: Which scene of the file, from 0.
-        image: Folder of the scenes' pictures, to draw over.
-        objects: Objects of a generated scene.
-        seed: Seed of the generated scene.
         answers: How many answers to list.
         pairs: How many pairs to list, those that say most for the answer.
         out: Where to draw the scene with what each pair contributed: PNG, PDF
             or SVG; empty: no drawing.
     """
 
-    question: str
-    run: str
-    scene: str | None = None
-    index: int = 0
-    image: str | None = None
-    objects: int = 6
-    seed: int = 0
-    answers: int = 5
-    pairs: int = 5
+    question: str = ""
+    run: str = ""
+    answers: PositiveInt = 5
+    pairs: PositiveInt = 5
     out: str = ""
 
     def __post_init__(self) -> None:
-        for key in ("answers", "pairs", "objects"):
-            if getattr(self, key) < 1:
-                raise ValueError(
-                    f"`{key}` is {getattr(self, key)}, expected at least 1"
-                )
-        if self.index < 0:
-            raise ValueError(f"`index` is {self.index}, expected at least 0")
-        if self.image is not None and self.scene is None:
-            raise ValueError(
-                "`image` is given without `scene`: a generated scene has no "
-                "picture"
-            )
+        super().__post_init__()
+        for key in ("question", "run"):
+            if not getattr(self, key):
+                raise ValueError(f"`{key}` is missing")
 
 
 class Reply(NamedTuple):
     """What a model says.
 
     Attributes:
-        probability: Of each answer, ``[28]``.
+        probability: Of each answer, ``[answers]``.
+        nodes: The objects, as the model was given them.
         pairs: What each pair contributed to the likeliest answer; ``None``
             for a model without pairs of its own.
     """
 
     probability: Tensor
+    nodes: Nodes
     pairs: PairContributions | None
 
 
-def reply(
-    model: QuestionAnswering, x: Tensor, pos: Tensor, question: str
-) -> Reply:
+def reply(model: SceneQA, batch: Any) -> Reply:
     """Answer a question about a scene.
 
     Args:
         model: The model.
-        x: Objects, ``[N, F]``.
-        pos: Their positions, ``[N, 3]``.
-        question: The question in words.
-
-    Raises:
-        ValueError: For a word outside of CLEVR's, or no words.
+        batch: One question about one scene, as :meth:`Task.batch` gives it.
     """
-    tokens, length = words_of(question)
     with torch.no_grad():
-        encoded = model.encoder(tokens, length)
-        scores = model.model(x, encoded, pos=pos)
+        scores = logits(model, batch)
+        nodes, question = model.encode(batch)
     found = None
     if isinstance(model.model, RelationNetwork):
-        found = pair_contributions(model.model, x, encoded, pos=pos)
-    return Reply(scores[0].softmax(-1), found)
+        found = pair_contributions(
+            model.model, nodes.x, question, pos=nodes.pos
+        )
+    return Reply(scores.flatten(0, -2)[-1].softmax(-1), nodes, found)
 
 
-def describe(objects: list[Mapping[str, Any]]) -> list[str]:
-    """Name each object: size, colour, material, shape."""
-    keys = ("size", "color", "material", "shape")
-    return [" ".join(o[key] for key in keys) for o in objects]
+def names_of(described: list[str], nodes: Nodes) -> list[str]:
+    """Name each object: as the task does, or after its place."""
+    if described or nodes.pos is None:
+        return described or [""] * len(nodes.x)
+    return [
+        f"at ({', '.join(f'{v:.2f}' for v in place)})"
+        for place in nodes.pos.tolist()
+    ]
 
 
 def table_of_pairs(
@@ -150,18 +125,19 @@ def main(argv: list[str]) -> None:
         argv = ["--question", *argv]
     config = parse(AskConfig, argv, PROG, HELP)
     planned, model = load_model(Path(config.run))
-    scene = find_scene(config.scene, config.index, config.objects, config.seed)
-    image = find_image(config.image, scene)
-    x, pos = objects_of(scene, planned.data.features)
-    found = reply(model, x, pos, config.question)
+    task = planned.task
+    scene = task.find_scene(config)
+    batch = task.batch(scene, config.question, planned.data)
+    found = reply(model, batch)
 
-    names = describe(scene["objects"])
-    for i, name in enumerate(names):
+    described = task.objects(scene, planned.data, found.nodes.pos)
+    for i, name in enumerate(described):
         print(f"{i:3}  {name}")
     print(f"\n{config.question}")
-    top = found.probability.topk(min(config.answers, len(ANSWERS)))
+    answers = task.schema.answers
+    top = found.probability.topk(min(config.answers, len(answers)))
     rows = [
-        [ANSWERS[i], f"{100 * p:.1f} %"]
+        [answers[i], f"{100 * p:.1f} %"]
         for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True)
     ]
     print(tabulate(rows, tablefmt="plain", colalign=("left", "right")))
@@ -174,8 +150,9 @@ def main(argv: list[str]) -> None:
                 f"can be drawn"
             )
         return
-    answer = ANSWERS[int(top.indices[0])]
+    answer = answers[int(top.indices[0])]
     print(f"\nThe pairs that spoke most for {answer!r}:")
+    names = names_of(described, found.nodes)
     print(table_of_pairs(found.pairs, names, config.pairs))
     if config.out:
         # What spoke against the answer is left out.
@@ -184,5 +161,6 @@ def main(argv: list[str]) -> None:
         shown = PairSelection(found.pairs.edge_index[:, kept], weight[kept])
         title = f"{config.question}  {answer}"
         chosen = {"pairs for the answer": shown}
-        save(draw(scene, chosen, image, title), Path(config.out))
+        figure = task.draw(scene, planned.data, chosen, found.nodes.pos, title)
+        save(figure, Path(config.out))
         print(f"\nDrawn: {config.out}")

@@ -1,4 +1,4 @@
-"""Compare models on CLEVR scenes: one command, one table.
+"""Compare models on a task: one command, one table.
 
 ``python -m experiments compare quick``
 """
@@ -9,7 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from datasets.files import read_json, write, write_json
+from datasets.task import find_task
 from experiments.cli import parse
 from experiments.config import CompareConfig, to_yaml
 from experiments.measure.cost import measure_apart
@@ -19,13 +22,13 @@ from experiments.run import processes
 from experiments.run.accuracy import EVALUATION_BATCH
 from experiments.run.data import open_splits
 from experiments.run.evaluate import answer_split, as_json
-from experiments.run.models import MODELS, Plan, near_pairs
+from experiments.run.models import MODELS, Plan, near_pairs, objects_of
 from experiments.run.runs import Run
 from experiments.run.trainings import Trainings
 from rn_graph.models import degree_histogram
 
 PROG = "python -m experiments compare"
-HELP = """Train models side by side on CLEVR scenes, with the same objects,
+HELP = """Train models side by side on a task, with the same objects,
 question encoder, optimiser, schedule, steps and seeds, and tabulate accuracy
 and cost. PRESET is smoke (seconds), quick (10 minutes), medium (every model;
 three hours), full (700,000 questions; an hour a model), another one of
@@ -60,10 +63,12 @@ class Comparison:
 
     def __init__(self, config: CompareConfig) -> None:
         self.config = config
+        self.task = find_task(config.task)
         self.splits = open_splits(
-            config.data, config.data_root, config.train.accelerator
+            self.task, config.data, config.data_root, config.train.accelerator
         )
-        self.in_channels = self.splits.in_channels
+        self.inputs = self.splits.inputs
+        self.found = self.splits.provenance()
         self.plans: dict[tuple[str, float | None, int | None], Plan] = {}
 
     def run(self) -> None:
@@ -109,12 +114,12 @@ class Comparison:
     def depths(self, name: str) -> list[int | None]:
         """The depths to try for a model; ``[None]`` if it has none."""
         # Rising: of equals on validation the smallest is taken.
-        depths = sorted(self.config.model.depths)
+        depths = sorted(self.config.depths)
         return [*depths] if MODELS[name].tuned else [None]
 
     def shares(self, name: str) -> list[float | None]:
         """The budgets of a model's pairs; ``[None]`` if it has none."""
-        return [*self.config.model.shares] if MODELS[name].selects else [None]
+        return [*self.config.shares] if MODELS[name].selects else [None]
 
     def rates(self, name: str) -> list[float]:
         """The learning rates to try for a model."""
@@ -129,13 +134,13 @@ class Comparison:
         key = name, share, depth
         if key not in self.plans:
             self.plans[key] = self._plan(*key)
-        return Run.plan(self.config, name, seed, self.plans[key], rate)
+        return Run.plan(
+            self.config, name, seed, self.plans[key], rate, self.found
+        )
 
     def _plan(self, name: str, share: float | None, depth: int | None) -> Plan:
         spec, sizes = MODELS[name], self.config.model
-        plan = Plan(
-            sizes, self.in_channels, sizes.hidden_channels, depth, share
-        )
+        plan = Plan(sizes, self.inputs, sizes.hidden_channels, depth, share)
         if spec.degrees:
             plan = replace(plan, degrees=self.degrees(plan))
         build = spec.build
@@ -154,9 +159,7 @@ class Comparison:
                 f"that is trained, without a depth or a share to choose"
             )
         target = count_parameters(
-            reference.build(
-                Plan(sizes, self.in_channels, sizes.hidden_channels)
-            )
+            reference.build(Plan(sizes, self.inputs, sizes.hidden_channels))
         )
         width = match_parameters(
             lambda c: build(replace(plan, hidden_channels=c)),
@@ -169,7 +172,10 @@ class Comparison:
         """Nodes of the training graphs by their number of edges."""
         pairs = None if plan.share is None else near_pairs(plan)
         scenes = self.splits.loader("train", EVALUATION_BATCH)
-        counts: list[int] = degree_histogram(scenes, pairs).tolist()
+        objects = objects_of(plan).eval()
+        with torch.no_grad():
+            nodes = map(objects, scenes)
+            counts: list[int] = degree_histogram(nodes, pairs).tolist()
         return counts
 
     def best(self, variants: list[Variant]) -> Variant:

@@ -1,54 +1,52 @@
-"""The three splits of a comparison, generated on first use."""
+"""The three splits of a comparison, made on first use."""
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.clevr.families import select_families
-from datasets.clevr.generate import GENERATOR_VERSION, generate
-from datasets.clevr.importer import import_folder
 from datasets.dataset import MEMORY_LIMIT, QuestionDataset
 from datasets.loader import QuestionLoader
-from experiments.config import DataConfig
+from datasets.task import SPLITS, Data, Task
 from experiments.run import processes
-
-SPLITS = ("train", "val", "test")
+from experiments.run.models import Inputs
 
 
 class Splits:
     """Training, validation and test data.
 
     Args:
+        task: The task.
         config: Which data.
-        root: Folder where generated data is kept and found again.
+        root: Folder where data that were made are kept and found again.
         device: Where the models are trained. Data lie there too, and batches
             are assembled there, unless they are so many that they are
             streamed from the store.
 
     Raises:
         FileNotFoundError: If ``config.stores`` lacks a split's store.
+        ValueError: If the objects are of a kind that the task does not have.
     """
 
     def __init__(
-        self, config: DataConfig, root: str, device: str = "cpu"
+        self, task: Task, config: Data, root: str, device: str = "cpu"
     ) -> None:
+        self.task, self.config, self.device = task, config, device
         if config.stores is None:
-            folder = Path(root) / folder_name(config)
-            there = all((folder / f"{s}.h5").exists() for s in SPLITS)
+            self.folder = Path(root) / folder_name(task, config)
+            there = all((self.folder / f"{s}.h5").exists() for s in SPLITS)
             if not there and processes.is_first():
-                _generate(config, folder)
+                print(f"Making the data of {task.title} in {self.folder} ...")
+                self.folder.mkdir(parents=True, exist_ok=True)
+                task.make(config, self.folder)
             processes.wait()
         else:
-            folder = Path(config.stores)
-        self.folder = folder
-        self.features = config.features
+            self.folder = Path(config.stores)
         self.hold_out = config.hold_out
-        self.device = device
         self._open: dict[str, QuestionDataset] = {}
 
     def dataset(self, split: str) -> QuestionDataset:
@@ -69,9 +67,11 @@ class Splits:
             large = path.exists() and path.stat().st_size > MEMORY_LIMIT
             data = QuestionDataset(
                 path,
-                features=self.features,
+                objects=self.config.objects or None,
+                node_features=self.task.node_features(self.config),
                 device="cpu" if large else self.device,
             )
+            self._check(data)
             if self.hold_out and name == "train":
                 data = self._part(data, split)
             answers = data.labels("answer")
@@ -83,6 +83,18 @@ class Splits:
                 )
             self._open[split] = data
         return self._open[split]
+
+    def _check(self, data: QuestionDataset) -> None:
+        """Check that a store is the task's."""
+        found, wanted = data.store.schema, self.task.schema
+        for key in ("task", "question", "answers", "question_types", "tokens"):
+            there, expected = getattr(found, key), getattr(wanted, key)
+            if there != expected:
+                raise ValueError(
+                    f"{data.store.path} holds questions whose `{key}` is "
+                    f"{_short(there)}, expected {_short(expected)} as of "
+                    f"{self.task.title}"
+                )
 
     def _part(self, data: QuestionDataset, split: str) -> QuestionDataset:
         """The questions about the scenes that are held out, or the others."""
@@ -124,7 +136,7 @@ class Splits:
         """
         data = self.dataset(split)
         if families is not None:
-            wanted = [family.index for family in select_families(families)]
+            wanted = self.task.select_families(families)
             data = data.select(questions=np.isin(data.labels("family"), wanted))
         if shuffle and len(data) < batch_size:
             raise ValueError(
@@ -165,56 +177,81 @@ class Splits:
         )
 
     @property
-    def in_channels(self) -> int:
-        """Width of an object."""
-        return self.dataset("train").num_features
+    def inputs(self) -> Inputs:
+        """What models are given and asked."""
+        data = self.dataset("train")
+        schema = self.task.schema
+        first = data[0]
+        kind = data.objects
+        most = 0
+        if kind in ("states", "sentences"):
+            stores = [self.dataset(split).store for split in SPLITS]
+            sizes = [np.diff(s.columns["scenes/ptr"]) for s in stores]
+            most = max(int(size.max(initial=0)) for size in sizes)
+        size = None
+        if kind in ("images", "maps"):
+            height, width = first["image" if kind == "images" else "map"].shape[
+                2:
+            ]
+            size = height, width
+        return Inputs(
+            kind,
+            len(schema.tokens) if kind == "sentences" else data.num_features,
+            len(schema.answers),
+            most,
+            size,
+            len(schema.tokens) if schema.question == "words" else 0,
+            first.vector.size(1) if schema.question == "vector" else 0,
+        )
+
+    def provenance(self) -> dict[str, Any]:
+        """Which data these are, by what they hold."""
+        found = {}
+        for split in SPLITS:
+            store = self.dataset(split).store
+            found[split] = {
+                "content": store.content,
+                "scenes": store.num_scenes,
+                "questions": store.num_questions,
+                "source": store.source,
+                "settings": dict(store.info),
+            }
+        return found
 
 
 # The splits opened last, by what they were opened with.
-_last: dict[tuple[str, str, str], Splits] = {}
+_last: dict[tuple[str, str, str, str], Splits] = {}
 
 
-def open_splits(config: DataConfig, root: str, accelerator: str) -> Splits:
+def open_splits(
+    task: Task, config: Data, root: str, accelerator: str
+) -> Splits:
     """The data of a configuration; those opened last stay open.
 
     Args:
+        task: The task.
         config: Which data.
-        root: Folder where generated data is kept and found again.
+        root: Folder where data that were made are kept and found again.
         accelerator: Lightning's name of where the models are trained.
 
     Raises:
         FileNotFoundError: If ``config.stores`` lacks a split's store.
     """
-    key = (repr(config), root, accelerator)
+    key = (task.name, repr(config), root, accelerator)
     if key not in _last:
         _last.clear()
-        _last[key] = Splits(config, root, processes.device(accelerator))
+        _last[key] = Splits(task, config, root, processes.device(accelerator))
     return _last[key]
 
 
-def folder_name(config: DataConfig) -> str:
-    """Name the folder of generated data after its settings."""
-    settings = asdict(config) | {"version": GENERATOR_VERSION}
-    for key in ("features", "stores", "hold_out"):
-        del settings[key]
-    if settings["min_objects"] == 3:  # folders from before it could be chosen
-        del settings["min_objects"]
+def folder_name(task: Task, config: Data) -> str:
+    """Name the folder of data that are made after their settings."""
+    settings = config.identity() | {"version": task.version}
     text = json.dumps(settings, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"clevr-{config.train}-{config.val}-{config.test}-{key}"
+    return f"{task.name}-{config.train}-{config.val}-{config.test}-{key}"
 
 
-def _generate(config: DataConfig, folder: Path) -> None:
-    print(f"Generating CLEVR scenes and questions in {folder} (once) ...")
-    generate(
-        folder,
-        scenes={s: getattr(config, s) for s in SPLITS},
-        questions_per_scene=config.questions_per_scene,
-        families=config.families or None,
-        min_objects=config.min_objects,
-        max_objects=config.max_objects,
-        seed=config.seed,
-        # Starting processes takes longer than making a few scenes.
-        workers=1 if config.train < 500 else None,
-    )
-    import_folder(folder, run_programs=False)
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

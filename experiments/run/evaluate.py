@@ -11,8 +11,6 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from datasets.clevr.families import load_families
-from datasets.clevr.vocabulary import ANSWERS, QUESTION_TYPES
 from datasets.files import read_json
 from experiments.cli import parse
 from experiments.run import processes
@@ -71,13 +69,14 @@ def answer_split(
     if MODELS[planned.model].build is None:
         return _most_frequent(trained_on or splits, batches)
     device = processes.device(planned.train.accelerator)
-    return evaluate(planned.load(), batches, device)
+    return evaluate(planned.load(), batches, planned.task, device)
 
 
 def _most_frequent(splits: Splits, batches: Iterable[Any]) -> Tally:
-    model = MostFrequentAnswer(len(QUESTION_TYPES), len(ANSWERS))
+    schema = splits.task.schema
+    model = MostFrequentAnswer(len(schema.question_types), len(schema.answers))
     model.fit(*splits.types_and_answers("train"))
-    tally = Tally()
+    tally = Tally(splits.task)
     for batch in batches:
         answers = model(batch.question_type)
         tally.add(answers, batch)
@@ -100,18 +99,18 @@ def main(argv: list[str]) -> None:
     if config.threads:
         torch.set_num_threads(config.threads)
     planned = Run.read(Path(config.run))
+    task = planned.task
     where = config.data_root, planned.train.accelerator
     trained_on = None
     if config.stores:
         if MODELS[planned.model].build is None:  # it counts its own answers
-            trained_on = open_splits(planned.data, *where)
+            trained_on = open_splits(task, planned.data, *where)
         planned.data = replace(planned.data, stores=config.stores, hold_out=0)
-    splits = open_splits(planned.data, *where)
+    splits = open_splits(task, planned.data, *where)
     tally = answer_split(planned, splits, config.split, trained_on)
     if config.families:
-        known = load_families()
         rows = [
-            [i, known[i].group, f"{100 * value:.2f} %"]
+            [i, task.group(i), f"{100 * value:.2f} %"]
             for i, value in tally.by_family().items()
         ]
         print(tabulate(rows, ["family", "group", "accuracy"]), end="\n\n")

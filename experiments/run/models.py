@@ -9,20 +9,45 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from datasets.clevr.vocabulary import ANSWERS, TOKENS
-from rn_graph import (
-    GNN,
-    DeepSets,
-    QuestionAnswering,
+from rn_graph import GNN, DeepSets, QuestionOnly, RelationNetwork, SceneQA
+from rn_graph.encoders import (
+    Cells,
+    ConvNet,
     QuestionEncoder,
-    QuestionOnly,
-    RelationNetwork,
+    ResidualNet,
+    Sentences,
+    States,
+    VectorQuestion,
 )
-from rn_graph.models import Set2Set
+from rn_graph.models import JoinedMLP, Set2Set
 from rn_graph.pairs import AttentionPairs, KNNPairs, RandomPairs
 
 if TYPE_CHECKING:
     from experiments.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What models are given and asked, as the data say.
+
+    Args:
+        objects: Kind of the objects: `states`, `images`, `maps`, `sentences`.
+        channels: Width of an object's features; of pictures and maps, their
+            channels; of sentences, the number of words.
+        answers: Number of answers.
+        most: Objects of the largest scene; 0 where a CNN's cells are objects.
+        size: Height and width of pictures and maps.
+        words: Number of words that questions are made of; 0: none.
+        vector: Width of questions that are vectors; 0: they are none.
+    """
+
+    objects: str
+    channels: int
+    answers: int
+    most: int = 0
+    size: tuple[int, int] | None = None
+    words: int = 0
+    vector: int = 0
 
 
 @dataclass(frozen=True)
@@ -31,7 +56,7 @@ class Plan:
 
     Args:
         sizes: Sizes that all models share.
-        in_channels: Width of an object.
+        inputs: What it is given and asked.
         hidden_channels: Hidden width.
         depth: Layers, where that is tuned.
         share: Share of the pairs to keep, where pairs are selected.
@@ -40,11 +65,18 @@ class Plan:
     """
 
     sizes: ModelConfig
-    in_channels: int
+    inputs: Inputs
     hidden_channels: int
     depth: int | None = None
     share: float | None = None
     degrees: list[int] | None = None
+
+    @property
+    def question_channels(self) -> int | None:
+        """Width of a question; ``None`` without questions."""
+        if self.inputs.words:
+            return self.sizes.question_channels
+        return self.inputs.vector or None
 
 
 Build = Callable[[Plan], nn.Module]
@@ -58,11 +90,11 @@ class ModelSpec:
         label: Its name in tables and plots.
         build: Makes it; ``None`` for the model that is counted, not trained.
         matched: Whether it must have as many parameters as the reference.
-        tuned: Whether its depth is one of ``model.depths``.
+        tuned: Whether its depth is one of ``depths``.
         distilled: Whether it learns its pairs from itself on all of them,
             while `train.shrink_steps` last.
         selects: Whether it sums over a share of the pairs: it is then trained
-            once for each of ``model.shares``.
+            once for each of ``shares``.
         degrees: Whether it needs the degrees of the training graphs.
         multiple_of: Its hidden width is a multiple of this.
     """
@@ -77,30 +109,73 @@ class ModelSpec:
     multiple_of: int = 1
 
 
+def objects_of(plan: Plan, residual: bool = False) -> nn.Module:
+    """What makes a scene's objects, the same before every model.
+
+    Args:
+        plan: Sizes, and the kind of the objects.
+        residual: Whether residual blocks follow the convolutions of pictures.
+
+    Raises:
+        ValueError: If there is no such thing for objects of this kind.
+    """
+    sizes, inputs = plan.sizes, plan.inputs
+    if residual and inputs.objects != "images":
+        raise ValueError(
+            f"`models` has one with a residual CNN, expected none: the "
+            f"objects are {inputs.objects}, not images"
+        )
+    if inputs.objects == "images":
+        kind = ResidualNet if residual else ConvNet
+        cnn = kind(inputs.channels, sizes.cnn_channels)
+        return Cells(cnn, inputs.channels)
+    if inputs.objects == "maps":
+        # What an object says of itself, of no more channels than a cell has.
+        cell = nn.Conv2d(inputs.channels, sizes.cnn_channels[-1], 1)
+        return Cells(cell, inputs.channels)
+    if inputs.objects == "sentences":
+        return Sentences(
+            inputs.channels, sizes.embedding_channels, sizes.embedding_channels
+        )
+    return States(inputs.channels)
+
+
+def _channels(plan: Plan) -> int:
+    width: int = objects_of(plan).out_channels  # type: ignore[assignment]
+    return width
+
+
 def _common(plan: Plan) -> dict[str, Any]:
     return {
-        "out_channels": len(ANSWERS),
-        "question_channels": plan.sizes.question_channels,
+        "out_channels": plan.inputs.answers,
+        "question_channels": plan.question_channels,
         "readout_channels": plan.sizes.readout_channels,
         "readout_dropout": plan.sizes.dropout,
     }
 
 
-def _with_encoder(plan: Plan, model: nn.Module) -> nn.Module:
-    sizes = plan.sizes
-    encoder = QuestionEncoder(
-        len(TOKENS),
-        sizes.embedding_channels,
-        sizes.question_channels,
-        heads=sizes.question_heads,
-    )
-    return QuestionAnswering(encoder, model)
+def _answering(
+    plan: Plan, model: nn.Module, objects: nn.Module | None = None
+) -> nn.Module:
+    """Objects and questions before a model."""
+    sizes, inputs = plan.sizes, plan.inputs
+    encoder: nn.Module | None = None
+    if inputs.words:
+        encoder = QuestionEncoder(
+            inputs.words,
+            sizes.embedding_channels,
+            sizes.question_channels,
+            heads=sizes.question_heads,
+        )
+    elif inputs.vector:
+        encoder = VectorQuestion(inputs.vector)
+    return SceneQA(objects or objects_of(plan), encoder, model)
 
 
 def _relation_network(pairs: Callable[[Plan], nn.Module] | None) -> Build:
     def build(plan: Plan) -> nn.Module:
         model = RelationNetwork(
-            plan.in_channels,
+            _channels(plan),
             hidden_channels=plan.hidden_channels,
             num_layers=plan.sizes.num_layers,
             question_layer=plan.sizes.question_layer,
@@ -113,7 +188,7 @@ def _relation_network(pairs: Callable[[Plan], nn.Module] | None) -> Build:
             question_in_readout=True,
             **_common(plan),
         )
-        return _with_encoder(plan, model)
+        return _answering(plan, model)
 
     return build
 
@@ -121,8 +196,8 @@ def _relation_network(pairs: Callable[[Plan], nn.Module] | None) -> Build:
 def _attention_pairs(plan: Plan, **options: Any) -> nn.Module:
     seen = plan.hidden_channels if plan.sizes.object_layers else 0
     return AttentionPairs(
-        plan.in_channels + seen,
-        plan.sizes.question_channels,
+        _channels(plan) + seen,
+        plan.question_channels,
         share=plan.share,
         # Cheap beside g, also where g is small.
         hidden_channels=min(64, plan.sizes.hidden_channels),
@@ -149,7 +224,7 @@ def _gnn(conv: str, near: bool) -> Build:
         degrees = plan.degrees
         model = GNN(
             conv,
-            plan.in_channels,
+            _channels(plan),
             hidden_channels=plan.hidden_channels,
             num_layers=plan.depth or 1,
             object_layers=plan.sizes.object_layers,
@@ -159,7 +234,7 @@ def _gnn(conv: str, near: bool) -> Build:
             else torch.tensor(degrees, device="cpu"),
             **_common(plan),
         )
-        return _with_encoder(plan, model)
+        return _answering(plan, model)
 
     return build
 
@@ -167,18 +242,44 @@ def _gnn(conv: str, near: bool) -> Build:
 def _set_model(kind: type[DeepSets] | type[Set2Set]) -> Build:
     def build(plan: Plan) -> nn.Module:
         model = kind(
-            plan.in_channels,
+            _channels(plan),
             hidden_channels=plan.hidden_channels,
             num_layers=plan.sizes.num_layers,
             **_common(plan),
         )
-        return _with_encoder(plan, model)
+        return _answering(plan, model)
 
     return build
 
 
+def _joined(residual: bool) -> Build:
+    def build(plan: Plan) -> nn.Module:
+        objects = objects_of(plan, residual)
+        model = JoinedMLP(
+            _channels(plan),
+            num_objects=num_objects(plan),
+            hidden_channels=plan.hidden_channels,
+            num_layers=plan.sizes.num_layers,
+            **_common(plan),
+        )
+        return _answering(plan, model, objects)
+
+    return build
+
+
+def num_objects(plan: Plan) -> int:
+    """Objects of the largest scene: cells of a picture, or states."""
+    size = plan.inputs.size
+    if size is None:
+        return plan.inputs.most
+    if plan.inputs.objects == "images":
+        for _ in plan.sizes.cnn_channels:
+            size = (size[0] + 1) // 2, (size[1] + 1) // 2
+    return size[0] * size[1]
+
+
 def _question_only(plan: Plan) -> nn.Module:
-    return _with_encoder(plan, QuestionOnly(**_common(plan)))
+    return _answering(plan, QuestionOnly(**_common(plan)))
 
 
 #: PyG's layers → label; those with heads need widths that these divide.
@@ -233,7 +334,11 @@ MODELS: dict[str, ModelSpec] = {
     **_gnn_specs(near=True),
     "deep_sets": ModelSpec("Deep Sets", _set_model(DeepSets)),
     "set2set": ModelSpec("Set2Set", _set_model(Set2Set)),
-    "lstm": ModelSpec("LSTM, question only", _question_only, matched=False),
+    "mlp": ModelSpec("MLP of all objects joined", _joined(residual=False)),
+    "residual_mlp": ModelSpec(
+        "MLP of all cells joined, residual CNN", _joined(residual=True)
+    ),
+    "lstm": ModelSpec("Question only", _question_only, matched=False),
     "most_frequent": ModelSpec(
         "Most frequent answer of the type", None, matched=False
     ),

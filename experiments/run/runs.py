@@ -13,18 +13,17 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from datasets.clevr.generate import GENERATOR_VERSION
 from datasets.files import read_json, write_json
+from datasets.task import Task, find_task
 from experiments.config import (
     CompareConfig,
-    DataConfig,
     ModelConfig,
     TrainConfig,
-    from_dict,
+    read,
 )
-from experiments.run.models import MODELS, Plan, label
+from experiments.run.models import MODELS, Inputs, Plan, label
 from experiments.run.provenance import provenance
-from rn_graph import QuestionAnswering
+from rn_graph import SceneQA
 
 #: Weights of a run without the rest of its checkpoint.
 EXPORTED = "model.safetensors"
@@ -35,22 +34,31 @@ class Run:
 
     Args:
         folder: The run's folder.
-        settings: All that decides its outcome: ``model``, ``depth``,
-            ``share``, ``degrees``, ``hidden_channels``, ``in_channels``,
-            ``seed``, ``generator`` (its version), and the sections ``data``,
-            ``sizes`` and ``train``.
+        settings: All that decides its outcome: ``task``, ``version`` (of the
+            task), ``model``, ``depth``, ``share``, ``degrees``,
+            ``hidden_channels``, ``seed``, and the sections ``inputs``,
+            ``data``, ``sizes`` and ``train``.
+        found: What the data hold, as :meth:`Splits.provenance` says it.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        found: dict[str, Any] | None = None,
+    ) -> None:
         self.folder = folder
         self.settings = settings
+        self.found = found or {}
+        self.task: Task = find_task(settings["task"])
         self.model: str = settings["model"]
         self.depth: int | None = settings["depth"]
         self.share: float | None = settings["share"]
         self.seed: int = settings["seed"]
-        self.data = from_dict(DataConfig, settings["data"])
-        self.sizes = from_dict(ModelConfig, settings["sizes"])
-        self.train = from_dict(TrainConfig, settings["train"])
+        self.inputs = Inputs(**settings["inputs"])
+        self.data = read(self.task.settings, settings["data"])
+        self.sizes = read(ModelConfig, settings["sizes"])
+        self.train = read(TrainConfig, settings["train"])
 
     @classmethod
     def plan(
@@ -60,6 +68,7 @@ class Run:
         seed: int,
         plan: Plan,
         rate: float | None = None,
+        found: dict[str, Any] | None = None,
     ) -> "Run":
         """Make a run of a comparison.
 
@@ -70,6 +79,7 @@ class Run:
             plan: What the model is built from.
             rate: Its learning rate; ``None``: that of ``config.train``, which
                 the folder's name does not say.
+            found: What the data hold.
         """
         train = config.train
         folder = model
@@ -81,19 +91,20 @@ class Run:
             folder += f"-rate-{rate}"
             train = replace(train, learning_rate=rate)
         settings = {
+            "task": config.task,
+            "version": find_task(config.task).version,
             "model": model,
             "depth": plan.depth,
             "share": plan.share,
             "degrees": plan.degrees,
             "hidden_channels": plan.hidden_channels,
-            "in_channels": plan.in_channels,
+            "inputs": asdict(plan.inputs),
             "seed": seed,
-            "generator": GENERATOR_VERSION,
             "data": asdict(config.data),
             "sizes": asdict(config.model),
             "train": asdict(train),
         }
-        return cls(config.folder / folder / f"seed-{seed}", settings)
+        return cls(config.folder / folder / f"seed-{seed}", settings, found)
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
@@ -105,7 +116,8 @@ class Run:
         """
         path = folder / "run.json"
         try:
-            run = cls(folder, read_json(path)["settings"])
+            about = read_json(path)
+            run = cls(folder, about["settings"], about.get("data"))
             known = run.model in MODELS
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(
@@ -127,9 +139,20 @@ class Run:
         """
         path = self.folder / "run.json"
         if not path.exists():
-            write_json(path, {"settings": self.settings, **provenance()})
+            about = {"settings": self.settings, "data": self.found}
+            write_json(path, {**about, **provenance()})
             return
-        Run.read(self.folder).check_same(self)
+        begun = Run.read(self.folder)
+        begun.check_same(self)
+        for split, now in self.found.items():
+            before = begun.found.get(split, now)
+            if before["content"] != now["content"]:
+                raise ValueError(
+                    f"{self.folder} was begun with other {split} data (of "
+                    f"content {before['content'][:12]}, now "
+                    f"{now['content'][:12]}): give the comparison another "
+                    f"`--name`, or delete that folder"
+                )
 
     def check_same(
         self, wanted: "Run", sections: Sequence[str] | None = None
@@ -150,8 +173,8 @@ class Run:
             expected = {key: expected[key] for key in sections}
         made = _flat(found)
         for key, value in _flat(expected).items():
-            # Which other runs there are, and where this one is trained.
-            if key in ("sizes.depths", "sizes.shares", "train.accelerator"):
+            # Not where this one is trained.
+            if key == "train.accelerator":
                 continue
             if made.get(key) != value:
                 raise ValueError(
@@ -161,7 +184,8 @@ class Run:
                 )
 
     def _all_settings(self) -> dict[str, Any]:
-        return {"generator": 1, **self.settings} | {
+        return self.settings | {
+            "inputs": asdict(self.inputs),
             "data": asdict(self.data),
             "sizes": asdict(self.sizes),
             "train": asdict(self.train),
@@ -176,7 +200,7 @@ class Run:
         return build(
             Plan(
                 self.sizes,
-                settings["in_channels"],
+                self.inputs,
                 settings["hidden_channels"],
                 self.depth,
                 self.share,
@@ -213,7 +237,7 @@ class Run:
         )
 
 
-def load_model(folder: Path) -> tuple[Run, QuestionAnswering]:
+def load_model(folder: Path) -> tuple[Run, SceneQA]:
     """Load a run's trained model.
 
     Raises:
@@ -222,7 +246,7 @@ def load_model(folder: Path) -> tuple[Run, QuestionAnswering]:
     """
     planned = Run.read(folder)
     model = planned.load()
-    if not isinstance(model, QuestionAnswering):
+    if not isinstance(model, SceneQA):
         raise ValueError(
             f"{folder} is a run of {planned.model!r}, expected a model that "
             f"reads questions"

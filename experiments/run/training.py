@@ -14,7 +14,6 @@ from typing import Any
 
 import lightning as L
 import torch
-import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
@@ -23,9 +22,10 @@ from tqdm import tqdm
 
 from datasets.files import whole
 from datasets.loader import QuestionLoader
+from datasets.task import Task
 from experiments.config import TrainConfig
 from experiments.run import processes
-from experiments.run.accuracy import Tally, logits
+from experiments.run.accuracy import Tally, answers, logits, loss_of
 from experiments.run.optimizers import make_optimizer
 from rn_graph import value_checks
 from rn_graph.pairs import (
@@ -43,11 +43,12 @@ warnings.filterwarnings("ignore", message=".*LeafSpec.*")
 warnings.filterwarnings("ignore", message=".*TF32 acceleration.*")
 
 
-class Task(L.LightningModule):
+class Answering(L.LightningModule):
     """Cross entropy over the answers, for any of the models.
 
     Args:
         model: The model.
+        task: What it is asked.
         config: Optimiser and schedule.
         seed: The run's seed. Random numbers start anew from it at each step,
             so that a resumed run draws what it would have drawn.
@@ -57,12 +58,14 @@ class Task(L.LightningModule):
     def __init__(
         self,
         model: nn.Module,
+        task: Task,
         config: TrainConfig,
         seed: int,
         augment: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
+        self.task = task
         self.config = config
         self.seed = seed
         self.augment = augment
@@ -122,7 +125,7 @@ class Task(L.LightningModule):
             stack.enter_context(value_checks(index == 0))
             for teacher in taught:
                 stack.enter_context(teacher)
-            loss = F.cross_entropy(logits(self.model, batch), batch.y)
+            loss = loss_of(logits(self.model, batch), batch.y)
             pairs = sum((t.loss(loss) for t in taught), loss.new_zeros(()))
         total = loss + pairs
         if not torch.isfinite(total):
@@ -138,7 +141,7 @@ class Task(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Start counting, with the budget that counts."""
-        self.tally = Tally()
+        self.tally = Tally(self.task)
         self._set_budgets(1)
 
     def _set_budgets(self, done: float) -> None:
@@ -148,9 +151,9 @@ class Task(L.LightningModule):
     def validation_step(self, batch: Any, index: int) -> None:
         """Count right answers, add up the loss."""
         out = logits(self.model, batch)
-        loss = F.cross_entropy(out, batch.y)
+        loss = loss_of(out, batch.y)
         self.log("val/loss", loss, batch_size=batch.y.numel())
-        self.tally.add(out.argmax(-1), batch)
+        self.tally.add(answers(out), batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log accuracy overall and by category."""
@@ -314,6 +317,7 @@ class Bar(Callback):
 
 def train(
     model: nn.Module,
+    task: Task,
     train_batches: Sequence[tuple[int, QuestionLoader]],
     val_batches: QuestionLoader,
     config: TrainConfig,
@@ -327,6 +331,7 @@ def train(
 
     Args:
         model: The model, freshly made.
+        task: What it is asked.
         train_batches: Loaders of the training split, each with the step that
             it begins at.
         val_batches: Loader of the validation split.
@@ -361,9 +366,11 @@ def train(
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    task = Task(model, config, seed, augment)
+    answering = Answering(model, task, config, seed, augment)
     # Distilled pairs learn in the first steps alone.
-    strategy = "ddp_find_unused_parameters_true" if task.teachers else "ddp"
+    strategy = (
+        "ddp_find_unused_parameters_true" if answering.teachers else "ddp"
+    )
     trainer = L.Trainer(
         accelerator=config.accelerator,
         devices=processes.count(),
@@ -391,11 +398,11 @@ def train(
     )
     try:
         trainer.fit(
-            task,
+            answering,
             StepLoader(train_batches, config.val_every),
             val_batches,
             ckpt_path=last if last.exists() else None,
         )
     except SystemExit:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from None
-    return task.seconds
+    return answering.seconds

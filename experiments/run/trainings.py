@@ -13,8 +13,6 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from datasets.clevr.augment import Augmentation
-from datasets.clevr.features import VOCABULARIES
 from datasets.files import write_json
 from datasets.loader import QuestionLoader
 from experiments.config import CompareConfig, TrainConfig
@@ -103,21 +101,6 @@ class Trainings:
             )
 
 
-def augmentation(splits: Splits) -> Augmentation:
-    """What changes the training batches.
-
-    Raises:
-        ValueError: If the data are not CLEVR's state descriptions.
-    """
-    store = splits.dataset("train").store
-    if store.has_maps or store.vocabularies != VOCABULARIES:
-        raise ValueError(
-            f"`train.augment` is true, but {store.path} does not hold CLEVR's "
-            f"state descriptions: expected a store with attributes, or false"
-        )
-    return Augmentation(splits.features)
-
-
 def title(run: Run) -> str:
     """What a run's progress bar says."""
     comparison = run.folder.parents[1].name
@@ -139,13 +122,14 @@ def train_run(
     Returns:
         Validation accuracy of the best weights, and seconds of training.
     """
-    splits = open_splits(run.data, root, run.train.accelerator)
+    splits = open_splits(run.task, run.data, root, run.train.accelerator)
     L.seed_everything(run.seed, workers=True, verbose=False)
     model = run.build()
     if run.train.init:
         take_over(model, Path(run.train.init))
     seconds = train(
         model,
+        run.task,
         stages(run.train, splits, run.seed),
         splits.loader("val", EVALUATION_BATCH),
         run.train,
@@ -153,7 +137,7 @@ def train_run(
         run.folder,
         name,
         position,
-        augmentation(splits) if run.train.augment else None,
+        run.task.augmentation(run.data) if run.train.augment else None,
     )
     accuracy = answer_split(run, splits, "val").accuracy()
     seconds = round(seconds, 1)

@@ -20,11 +20,11 @@ from experiments.config import (
     PRESETS,
     CompareConfig,
     check_folder_name,
-    from_dict,
+    load_preset,
     preset_path,
+    read,
 )
 from experiments.report.plots import write_figure
-from experiments.report.results import ACCURACIES
 from experiments.report.stats import interval
 from experiments.report.tables import github_table, insert
 from experiments.run.compare import Comparison, Variant
@@ -118,8 +118,7 @@ class Recipes:
             ValueError: For a setting that there is not, a bad value, or a
                 recipe of several models or learning rates.
         """
-        text = preset_path(self.base).read_text(encoding="utf-8")
-        base = yaml.safe_load(text)
+        base = load_preset(self.base)
         out = {}
         for name, changes in self.recipes.items():
             values = copy.deepcopy(base)
@@ -136,7 +135,7 @@ class Recipes:
             }.items():
                 _set(values, key, value)
             try:
-                out[name] = from_dict(CompareConfig, values)
+                out[name] = read(CompareConfig, values)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"recipe {name!r}: {error}") from None
             if out[name].learning_rates:
@@ -207,7 +206,7 @@ def table(found: Mapping[str, list[Validation]]) -> str:
     """Validation accuracy of each recipe, in Markdown."""
     # All recipes are validated on the same questions.
     first = next(iter(found.values()))
-    asked = [c for c in ACCURACIES[1:] if c in first[0]]
+    asked = [c for c in first[0] if c != "all"]
     mean_of_first = 100 * fmean(f["all"] for f in first)
     rows: list[list[str]] = []
     for name, accuracies in found.items():

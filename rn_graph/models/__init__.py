@@ -5,6 +5,7 @@
 :class:`GNN`                 PyG's graph neural networks
 :class:`DeepSets`            objects without pairs, summed
 :class:`Set2Set`             objects without pairs, read by attention
+:class:`JoinedMLP`           all objects joined to one vector
 :class:`QuestionOnly`        no objects
 :class:`MostFrequentAnswer`  neither objects nor words
 ============================ ===============================================
@@ -12,12 +13,14 @@
 
 from rn_graph.models.blind import MostFrequentAnswer, QuestionOnly
 from rn_graph.models.gnn import GNN, degree_histogram
+from rn_graph.models.joined import JoinedMLP
 from rn_graph.models.relation_network import RelationNetwork
 from rn_graph.models.sets import DeepSets, Set2Set
 
 __all__ = [
     "GNN",
     "DeepSets",
+    "JoinedMLP",
     "MostFrequentAnswer",
     "QuestionOnly",
     "RelationNetwork",

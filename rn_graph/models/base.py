@@ -25,7 +25,8 @@ class SceneModel(nn.Module):
         \mathrm{answer} = f\Big(\Big[\sum_i \mathbf{h}_i ; \mathbf{q}
         \Big]\Big)
 
-    Subclasses compute :math:`\mathbf{h}` in :meth:`embed`.
+    Subclasses compute :math:`\mathbf{h}` in :meth:`embed`, or all that f is
+    given in :meth:`summarize`.
 
     Args:
         pooled_channels: Width of the pooled :math:`\mathbf{h}_i`.
@@ -110,11 +111,34 @@ class SceneModel(nn.Module):
             h = h.to(accumulation_dtype(h.dtype))
         return h.new_zeros(count, h.size(1)).index_add(0, row, h)
 
+    def summarize(
+        self,
+        x: Tensor,
+        question: Tensor | None,
+        batch: Tensor,
+        question_batch: Tensor | None,
+        pos: Tensor | None,
+        count: int,
+    ) -> Tensor:
+        """Embed each question's objects, and pool them.
+
+        Arguments are those of :meth:`forward`, and ``count``, the number of
+        questions, Q, or without questions of scenes.
+
+        Returns:
+            ``[count, pooled_channels]``.
+        """
+        row = batch
+        if question_batch is not None:
+            row = question_rows(batch, question_batch).question
+        h = self.embed(x, question, batch, question_batch, pos)
+        return self.pool(h, row, count)
+
     def read(self, pooled: Tensor, question: Tensor | None) -> Tensor:
         """Read the answers off, f.
 
         Args:
-            pooled: What :meth:`pool` gave, ``[Q, pooled_channels]``.
+            pooled: What :meth:`summarize` gave, ``[Q, pooled_channels]``.
             question: ``[Q, question_channels]``, or ``None``.
 
         Returns:
@@ -171,12 +195,9 @@ class SceneModel(nn.Module):
             batch = torch.zeros(x.size(0), dtype=torch.long, device=x.device)
         elif question is None:
             scenes = int(batch.max()) + 1 if len(batch) else 0
-        row = batch
-        if question_batch is not None:
-            row = question_rows(batch, question_batch).question
         count = scenes if question is None else question.size(0)
-        h = self.embed(x, question, batch, question_batch, pos)
-        return self.read(self.pool(h, row, count), question)
+        pooled = self.summarize(x, question, batch, question_batch, pos, count)
+        return self.read(pooled, question)
 
 
 def check_pairs(pairs: object) -> None:

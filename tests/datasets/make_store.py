@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.clevr.features import VOCABULARIES
+from datasets.clevr.features import SCHEMA
 from datasets.store import StoreWriter
 
 
@@ -14,14 +14,14 @@ def random_content(
 ) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     count = rng.integers(0, 6, num_scenes)
-    values = [len(v) for _, v in VOCABULARIES.attributes]
+    values = [len(v) for _, v in SCHEMA.attributes]
     length = rng.integers(1, 9, num_questions)
     return {
         "scenes": {
             "num_objects": count,
             "x": rng.integers(0, values, (count.sum(), 4)),
             "pos": rng.normal(size=(count.sum(), 3)).astype("f4"),
-            "image_index": rng.permutation(3 * num_scenes)[:num_scenes],
+            "index": rng.permutation(3 * num_scenes)[:num_scenes],
         },
         "questions": {
             "tokens": rng.integers(1, 84, length.sum()),
@@ -36,7 +36,7 @@ def random_content(
 
 def open_writer(path: Path) -> StoreWriter:
     return StoreWriter(
-        path, VOCABULARIES, split="train", source="random", info={"seed": 1}
+        path, SCHEMA, split="train", source="random", info={"seed": 1}
     )
 
 

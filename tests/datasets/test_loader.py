@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datasets.clevr.features import NodeFeatures
 from datasets.dataset import QuestionDataset
 from datasets.loader import BatchSampler, QuestionLoader
 from tests.datasets.make_store import write_random
@@ -18,7 +19,7 @@ from tests.datasets.test_dataset import assert_same
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> QuestionDataset:
     path: Path = tmp_path_factory.mktemp("store") / "train.h5"
     write_random(path, 7)
-    return QuestionDataset(path)
+    return QuestionDataset(path, node_features=NodeFeatures())
 
 
 @settings(max_examples=100, deadline=None)
@@ -170,7 +171,9 @@ def test_wrong_options(dataset: QuestionDataset) -> None:
         QuestionLoader(dataset, 4, rank=2, world_size=2)
     with pytest.raises(ValueError, match="`rank` is 1 and `world_size` None"):
         QuestionLoader(dataset, 4, rank=1)
-    resident = QuestionDataset(dataset.store.path, device="meta")
+    resident = QuestionDataset(
+        dataset.store.path, node_features=NodeFeatures(), device="meta"
+    )
     with pytest.raises(ValueError, match="`num_workers` is 1, but the dataset"):
         QuestionLoader(resident, 4, num_workers=1)
 

@@ -3,12 +3,16 @@ import os
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets.clevr.importer import import_folder
+from datasets.clevr.__main__ import main
+from datasets.clevr.features import MAP_SCHEMA
+from datasets.clevr.importer import import_features, import_folder
+from datasets.clevr.layout import questions_path
 from datasets.clevr.vocabulary import (
     ANSWERS,
     ATTRIBUTES,
@@ -57,7 +61,7 @@ def decode(store: Store) -> tuple[list[Any], list[Any]]:
         questions.append(
             (
                 [TOKENS[word] for word in words],
-                int(c["scenes/image_index"][c["questions/scene"][i]]),
+                int(c["scenes/index"][c["questions/scene"][i]]),
                 None if answer < 0 else ANSWERS[answer],
                 None if family < 0 else family,
                 None if kind < 0 else QUESTION_TYPES[kind],
@@ -109,7 +113,7 @@ def test_everything_arrives(
         patch.setattr("datasets.clevr.importer._CHUNK", chunk)
         store = load(folder)
     assert decode(store) == expected(scenes, questions)
-    numbers = store.columns["scenes/image_index"].tolist()
+    numbers = store.columns["scenes/index"].tolist()
     assert numbers == [scene["image_index"] for scene in scenes]
     assert store.info["scenes"]["version"] == "1.0"
     assert store.info["questions"]["split"] == "train"
@@ -270,3 +274,84 @@ def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:
     before = (tmp_path / "train.h5").read_bytes()
     load(tmp_path)
     assert (tmp_path / "train.h5").read_bytes() == before
+
+
+def write_features(folder: Path, change: Any = None) -> tuple[Path, np.ndarray]:
+    """Features of all images up to the last that is asked about."""
+    _, questions = write_folder(folder)
+    count = max(q["image_index"] for q in questions) + 1
+    maps = np.random.default_rng(0).normal(size=(count, 4, 3, 2)).astype("f4")
+    path = folder / "features.h5"
+    with h5py.File(path, "w") as file:
+        file["features"] = maps if change is None else change(maps)
+    return path, maps
+
+
+@pytest.mark.parametrize("block", [1, 5, 64])
+def test_features_of_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("datasets.clevr.importer._MAPS", block)
+    path, maps = write_features(tmp_path)
+    out = tmp_path / "maps"
+    options = ["--features", str(path), "--out", str(out)]
+    main(["import", str(tmp_path), *options, "--splits", "[train]"])
+    store = open_store(out / "train.h5")
+    load(tmp_path)
+    states = open_store(tmp_path / "train.h5")
+    assert store.schema == MAP_SCHEMA
+    np.testing.assert_array_equal(
+        store.columns["scenes/map"], maps.astype(np.float16)
+    )
+    images = store.columns["scenes/index"][store.columns["questions/scene"]]
+    expected = states.columns["scenes/index"][states.columns["questions/scene"]]
+    np.testing.assert_array_equal(images, expected)
+    for key in ("tokens", "length", "answer", "type", "family"):
+        np.testing.assert_array_equal(
+            store.columns[f"questions/{key}"],
+            states.columns[f"questions/{key}"],
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda maps: maps[:-1], "images, but the last one"),
+        (lambda maps: np.concatenate([maps, maps]), "images, but the last one"),
+        (lambda maps: maps[:0], "of 0 images, but the last one"),
+        (
+            lambda maps: np.where(maps == maps[2, 3, 1, 0], np.nan, maps),
+            "2 hold",
+        ),
+        (lambda maps: maps * 1e9, "of image 0 hold .* of half precision"),
+        (lambda maps: maps[:, 0], "expected a dataset of floats"),
+        (lambda maps: maps.astype("i4"), "expected a dataset of floats"),
+    ],
+)
+def test_features_that_do_not_fit(
+    tmp_path: Path, change: Any, message: str
+) -> None:
+    path, _ = write_features(tmp_path, change)
+    asked = questions_path(tmp_path, "train")
+    with pytest.raises(ValueError, match=message) as caught:
+        import_features(path, asked, tmp_path / "out.h5", progress=False)
+    assert str(path) in str(caught.value)
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_features_that_are_not_there(tmp_path: Path) -> None:
+    path, _ = write_features(tmp_path)
+    asked = questions_path(tmp_path, "train")
+    out = tmp_path / "out.h5"
+    with pytest.raises(FileNotFoundError, match=r"a\.h5 does not exist"):
+        import_features(tmp_path / "a.h5", asked, out)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        import_features(path, tmp_path / "a.json", out)
+    with pytest.raises(ValueError, match=r"\.json is no HDF5 file"):
+        import_features(asked, asked, out)
+    with h5py.File(path, "w") as file:
+        file["other"] = [1.0]
+    with pytest.raises(ValueError, match="holds None as 'features', expected"):
+        import_features(path, asked, out, progress=False)
+    with pytest.raises(SystemExit, match="expected a folder and one split"):
+        main(["import", str(tmp_path), "--features", str(path)])

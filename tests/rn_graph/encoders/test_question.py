@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rn_graph import QuestionAnswering, QuestionEncoder, RelationNetwork
+from rn_graph.encoders import QuestionEncoder, VectorQuestion
 
 WORDS = 9
 QUESTIONS = st.lists(
@@ -189,17 +189,35 @@ def test_bad_input(tokens, length, error, text):
         encoder(tokens, torch.tensor(length))
 
 
-def test_questions_in_words_reach_the_model():
-    encoder = QuestionEncoder(WORDS, 3, 4)
-    network = RelationNetwork(5, 6, 4, hidden_channels=8, readout_channels=(8,))
-    model = QuestionAnswering(encoder, network)
-    x, batch = torch.randn(5, 5), torch.tensor([0, 0, 0, 1, 1])
-    tokens, length = padded([[1, 2, 3], [4]], 3, 0)
-    out = model(x, tokens, length, batch)
-    torch.testing.assert_close(out, network(x, encoder(tokens, length), batch))
-    swapped = model(
-        x, tokens, length, batch, question_batch=torch.tensor([1, 0])
-    )
-    assert not torch.allclose(out, swapped)
-    model.reset_parameters()
-    assert not torch.allclose(model(x, tokens, length, batch), out)
+def test_a_vector_goes_as_it_is_or_through_one_layer():
+    vector = torch.randn(3, 4).double()
+    assert VectorQuestion(4)(vector) is vector
+    assert VectorQuestion(4).out_channels == 4
+    encoder = VectorQuestion(4, 6).double()
+    assert encoder.out_channels == 6
+    out = encoder(vector)
+    for row, v in zip(out, vector, strict=True):
+        expected = encoder.lin.weight @ v + encoder.lin.bias
+        torch.testing.assert_close(row, expected, rtol=1e-12, atol=1e-12)
+    assert encoder(vector[:0]).shape == (0, 6)
+    encoder.reset_parameters()
+    assert not torch.equal(encoder(vector), out)
+    VectorQuestion(4).reset_parameters()  # nothing to draw
+
+
+def test_vectors_that_cannot_be():
+    with pytest.raises(ValueError, match="`in_channels` is 0"):
+        VectorQuestion(0)
+    with pytest.raises(TypeError, match=r"`out_channels` is 2\.5"):
+        VectorQuestion(3, 2.5)
+    encoder = VectorQuestion(3, 2)
+    with pytest.raises(ValueError, match=r"`vector` has .* expected \[Q, 3\]"):
+        encoder(torch.ones(2, 4))
+    with pytest.raises(TypeError, match=r"`vector` is torch.int64"):
+        encoder(torch.ones(2, 3).long())
+    with pytest.raises(TypeError, match=r"float64, expected torch.float32"):
+        encoder(torch.ones(2, 3).double())
+    with pytest.raises(ValueError, match=r"`vector` contains NaN"):
+        encoder(torch.full((2, 3), torch.nan))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert encoder(torch.ones(2, 3).bfloat16()).shape == (2, 2)

@@ -1,11 +1,18 @@
-"""From the words of a question to one vector."""
+"""Questions: from words, or a vector that says it all, to one vector."""
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.nn import Linear
 from torch_geometric.nn.inits import reset
 
-from rn_graph.checks import check_channels, check_index, checks_enabled
-from rn_graph.dtypes import accumulation_dtype
+from rn_graph.checks import (
+    check_channels,
+    check_features,
+    check_index,
+    check_place,
+    checks_enabled,
+)
+from rn_graph.dtypes import accumulation_dtype, is_autocast
 
 
 class QuestionEncoder(nn.Module):
@@ -52,6 +59,9 @@ class QuestionEncoder(nn.Module):
         ValueError: For sizes below 1, negative ``heads``, heads with odd
             ``out_channels``, or a ``pad`` that is no word.
     """
+
+    #: What :class:`~rn_graph.SceneQA` hands it of a batch.
+    fields = ("tokens", "length")
 
     def __init__(
         self,
@@ -184,48 +194,65 @@ def _parts(length: Tensor) -> list[Tensor]:
     return list(order.split(sizes.tolist()))
 
 
-class QuestionAnswering(nn.Module):
-    """A question encoder before any model of :mod:`rn_graph.models`.
+class VectorQuestion(nn.Module):
+    r"""A question that is a vector already, as in Sort-of-CLEVR.
+
+    .. math::
+        \mathbf{q} = \mathbf{v} \quad \text{or} \quad
+        \mathbf{q} = \mathbf{W} \mathbf{v} + \mathbf{b}
+
+    Source: `Santoro et al. (2017) <https://arxiv.org/abs/1706.01427>`_,
+    section 3.3, where 11 bits go to g as they are.
 
     Args:
-        encoder: Maps words and lengths to questions ``[Q, C]``.
-        model: Maps objects and questions to answers ``[Q, out_channels]``.
+        in_channels: Width of a vector.
+        out_channels: Width of a question, by one linear layer; ``None``: the
+            vector as it is. (default: ``None``)
+
+    Shapes:
+        - **input:** vectors :math:`(Q, F)`
+        - **output:** questions :math:`(Q, C)`
+
+    Raises:
+        TypeError: If a width is no integer.
+        ValueError: For a width below 1.
     """
 
-    def __init__(self, encoder: nn.Module, model: nn.Module) -> None:
+    #: What :class:`~rn_graph.SceneQA` hands it of a batch.
+    fields = ("vector",)
+
+    def __init__(
+        self, in_channels: int, out_channels: int | None = None
+    ) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.model = model
+        check_channels("in_channels", in_channels)
+        self.in_channels = in_channels
+        self.out_channels = in_channels
+        self.lin: Linear | None = None
+        if out_channels is not None:
+            check_channels("out_channels", out_channels)
+            self.out_channels = out_channels
+            self.lin = Linear(in_channels, out_channels)
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
-        reset(self.encoder)
-        reset(self.model)
+        reset(self.lin)
 
-    def forward(
-        self,
-        x: Tensor,
-        tokens: Tensor,
-        length: Tensor,
-        batch: Tensor | None = None,
-        question_batch: Tensor | None = None,
-        pos: Tensor | None = None,
-    ) -> Tensor:
-        """Answer questions in words about objects.
+    def forward(self, vector: Tensor) -> Tensor:
+        """Encode questions.
 
         Args:
-            x: Objects, ``[N, in_channels]``.
-            tokens: Indices of words, ``[Q, T]``.
-            length: Number of words of each question, ``[Q]``.
-            batch: Scene of each object, ``[N]``, ascending; ``None``: one.
-            question_batch: Scene of each question, ``[Q]``; ``None``: one
-                question a scene.
-            pos: Positions of the objects, ``[N, D]``, for models whose pairs
-                depend on them.
+            vector: ``[Q, in_channels]``.
 
-        Returns:
-            Scores of the answers, ``[Q, out_channels]``.
+        Raises:
+            TypeError: If it is not a floating-point tensor, or of another
+                type than the layer's weights.
+            ValueError: For another shape, another device, or NaN.
         """
-        question = self.encoder(tokens, length)
-        scores: Tensor = self.model(x, question, batch, question_batch, pos)
-        return scores
+        check_features("vector", vector, self.in_channels, rows="Q")
+        if self.lin is None:
+            return vector
+        weight, typed = self.lin.weight, not is_autocast(vector)
+        check_place("vector", vector, weight, "the weights are", typed)
+        question: Tensor = self.lin(vector)
+        return question

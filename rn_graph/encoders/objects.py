@@ -1,4 +1,4 @@
-"""Where objects come from: feature maps, texts, descriptions of a state.
+"""Objects as functions make them: of maps, texts, descriptions of a state.
 
 =========================== ============================================
 :func:`map_to_nodes`        a feature map's cells, with coordinates
@@ -9,8 +9,9 @@
 =========================== ============================================
 
 All give :class:`Nodes`, which layers and models of this package take:
-``model(nodes.x, question, nodes.batch, pos=nodes.pos)``. Padded objects with
-a mask are in :mod:`rn_graph.dense`.
+``model(nodes.x, question, nodes.batch, pos=nodes.pos)``. Modules that make
+them of a batch, with parameters where they need some, are beside this file;
+padded objects with a mask in :mod:`rn_graph.dense`.
 """
 
 from collections.abc import Sequence

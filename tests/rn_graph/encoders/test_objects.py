@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from rn_graph import QuestionEncoder, RelationNetwork, RNConv
-from rn_graph.objects import (
+from rn_graph.encoders.objects import (
     attributes_to_nodes,
     map_to_nodes,
     nodes_to_map,

@@ -1,0 +1,56 @@
+"""Where objects and questions come from.
+
+Modules that map a batch to objects, ``forward(batch) -> Nodes``; a batch is
+anything with the fields that they read:
+
+=================== ==================================== =====================
+:class:`States`     objects as the batch holds them      ``x, batch, pos``
+:class:`Cells`      cells of a feature map, by a CNN     ``image`` or ``map``
+:class:`Sentences`  sentences of a story, by an LSTM     ``words, num_words,
+                                                         batch``
+:class:`Words`      words of a text                      ``words, num_words``
+=================== ==================================== =====================
+
+CNNs for :class:`Cells`: :class:`ConvNet`, the Relation Network's, and
+:class:`ResidualNet`. Modules that make questions, and the fields that
+:class:`~rn_graph.SceneQA` hands them:
+
+======================== ====================== ====================
+:class:`QuestionEncoder` of words, by an LSTM   ``tokens, length``
+:class:`VectorQuestion`  of a vector            ``vector``
+======================== ====================== ====================
+
+Functions without parameters that make objects are in
+:mod:`rn_graph.encoders.objects`.
+"""
+
+from rn_graph.encoders.cells import Cells
+from rn_graph.encoders.cnn import ConvNet, ResidualNet
+from rn_graph.encoders.objects import (
+    Nodes,
+    attributes_to_nodes,
+    map_to_nodes,
+    nodes_to_map,
+    sequence_to_nodes,
+    text_to_nodes,
+)
+from rn_graph.encoders.question import QuestionEncoder, VectorQuestion
+from rn_graph.encoders.states import States
+from rn_graph.encoders.text import Sentences, Words
+
+__all__ = [
+    "Cells",
+    "ConvNet",
+    "Nodes",
+    "QuestionEncoder",
+    "ResidualNet",
+    "Sentences",
+    "States",
+    "VectorQuestion",
+    "Words",
+    "attributes_to_nodes",
+    "map_to_nodes",
+    "nodes_to_map",
+    "sequence_to_nodes",
+    "text_to_nodes",
+]
