@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import MLP, global_add_pool
 
 from rn_graph import RNConv
-from rn_graph.objects import map_to_nodes
+from rn_graph.encoders import map_to_nodes
 
 CELLS, SQUARES = 3, 4
 #: The corners of the RGB cube, but black.

@@ -49,6 +49,8 @@ def parse(kind: type[T], argv: list[str], prog: str, description: str) -> T:
         "in experiments/presets.",
     )
     parser.add_class_arguments(made)
+    # A bare flag is meant as true.
+    argv = [f"{a}=true" if a == "--plan" else a for a in argv]
     config: T = instantiate(parser, made, parser.parse_args(argv))
     return config
 

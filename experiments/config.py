@@ -225,6 +225,8 @@ class CompareConfig:
         cost_steps: Training steps over which time and memory are measured.
         cost_rounds: How often that is done, the models one after another; the
             fastest median of each counts.
+        plan: Only say what would be trained and how long it would take, from
+            a few steps of each model.
         jobs: Trainings side by side, in a process each. Small models train
             faster so than with many threads; cost is measured one by one.
         threads: CPU threads of a training; 0 shares out all cores.
@@ -249,6 +251,7 @@ class CompareConfig:
     seeds: PositiveInt = 3
     cost_steps: PositiveInt = 20
     cost_rounds: PositiveInt = 1
+    plan: bool = False
     jobs: PositiveInt = 1
     threads: NonNegativeInt = 0
     data: Data = field(default_factory=Data)
@@ -420,7 +423,8 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> Any:
 def to_yaml(config: CompareConfig) -> str:
     """Write a config down, without the folders of this machine."""
     values = asdict(config)
-    del values["runs"], values["data_root"]
+    for key in ("runs", "data_root", "plan"):
+        del values[key]
     return yaml.safe_dump(values, sort_keys=False)
 
 

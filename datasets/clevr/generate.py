@@ -4,13 +4,7 @@ The unit of work is a block of 250 scenes with its questions: each has its own
 seed, so that the files come out the same, byte by byte, whoever made which.
 """
 
-import multiprocessing
-import os
-import signal
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -25,6 +19,7 @@ from datasets.clevr.jsonlist import JSONListWriter, read_info
 from datasets.clevr.layout import questions_path, scenes_path
 from datasets.clevr.questions import BLOCK, QuestionGenerator
 from datasets.clevr.scenes import check_options, generate_scene
+from datasets.workers import in_order, num_workers
 
 #: To be raised with every change that alters what a seed gives.
 GENERATOR_VERSION = 1
@@ -102,39 +97,6 @@ def _block_as_json(
         b",\n".join(map(orjson.dumps, scenes)),
         _SEPARATOR.join(map(orjson.dumps, questions)),
     )
-
-
-def _blocks(
-    settings: Settings,
-    split: str,
-    scenes: int,
-    pool: ProcessPoolExecutor | None,
-    ahead: int,
-) -> Iterator[tuple[int, bytes, bytes]]:
-    """Yield (scenes in the block, scenes' JSON, questions' JSON) in order."""
-    jobs = (
-        (settings, split, block, min(BLOCK, scenes - block * BLOCK))
-        for block in range(-(-scenes // BLOCK))
-    )
-    if pool is None:
-        for job in jobs:
-            yield (job[3], *_block_as_json(*job))
-        return
-    waiting: deque[tuple[int, Future[tuple[bytes, bytes]]]] = deque()
-    try:
-        for job in jobs:
-            waiting.append((job[3], pool.submit(_block_as_json, *job)))
-            if len(waiting) > ahead:
-                count, future = waiting.popleft()
-                yield (count, *future.result())
-        for count, future in waiting:
-            yield (count, *future.result())
-    except BrokenProcessPool:
-        raise OSError(
-            f"a worker process was killed while making {split!r} (for want of "
-            f"memory?): the same command makes the splits that are missing; "
-            f"fewer `workers` need less memory"
-        ) from None
 
 
 def _numbered(questions: bytes, first: int) -> tuple[bytes, int]:
@@ -221,14 +183,7 @@ def generate(
             raise ValueError(
                 f"`scenes` has {count} scenes for {split!r}, expected ≥ 1"
             )
-    if workers is None:
-        workers = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    if workers < 1:
-        raise ValueError(f"`workers` is {workers}, expected ≥ 1")
+    workers = num_workers(workers)
     folder = Path(folder)
     todo = {}
     for split, count in scenes.items():
@@ -249,23 +204,9 @@ def generate(
                 disable=not progress,
             )
         )
-        blocks = sum(-(-count // BLOCK) for count in todo.values())
-        pool = None
-        if min(workers, blocks) > 1:
-            # Spawned, since the caller may hold threads or a GPU.
-            pool = stack.enter_context(
-                ProcessPoolExecutor(
-                    min(workers, blocks),
-                    mp_context=multiprocessing.get_context("spawn"),
-                    # An interrupt is for the process that writes.
-                    initializer=signal.signal,
-                    initargs=(signal.SIGINT, signal.SIG_IGN),
-                )
-            )
-            stack.callback(pool.shutdown, cancel_futures=True)
         for split, count in todo.items():
             bar.set_description(split)
-            _write_split(folder, settings, split, count, pool, workers, bar)
+            _write_split(folder, settings, split, count, workers, bar)
 
 
 def _info(settings: Settings, split: str, count: int) -> dict[str, Any]:
@@ -292,7 +233,6 @@ def _write_split(
     settings: Settings,
     split: str,
     count: int,
-    pool: ProcessPoolExecutor | None,
     workers: int,
     bar: "tqdm[Any]",
 ) -> None:
@@ -305,8 +245,13 @@ def _write_split(
             questions_path(folder, split), "questions", info
         ) as to_questions,
     ):
-        for made, scene_text, question_text in _blocks(
-            settings, split, count, pool, 2 * workers
+        sizes = [min(BLOCK, count - n) for n in range(0, count, BLOCK)]
+        jobs = [
+            (settings, split, block, size) for block, size in enumerate(sizes)
+        ]
+        blocks = in_order(_block_as_json, jobs, min(workers, len(jobs)))
+        for made, (scene_text, question_text) in zip(
+            sizes, blocks, strict=True
         ):
             to_scenes.write(scene_text)
             numbered, more = _numbered(question_text, asked)

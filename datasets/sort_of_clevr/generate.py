@@ -7,15 +7,8 @@ The task is that of Santoro et al., "A simple neural network module for
 relational reasoning" (2017), section 3.3 and appendix D.
 """
 
-import multiprocessing
 import operator
-import os
-import signal
-import threading
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields
 from typing import Any
@@ -36,6 +29,7 @@ from datasets.sort_of_clevr.scenes import (
     make_streams,
     sample_scenes,
 )
+from datasets.workers import in_order, num_workers
 
 #: To be raised with every change that alters what a seed gives.
 GENERATOR_VERSION = 1
@@ -170,13 +164,9 @@ def generate(
     seed = _whole("seed", seed, 0, _WORD)
     if split not in SPLITS:
         raise ValueError(f"`split` is {split!r}, expected one of {SPLITS}")
-    if workers is None:
-        workers = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    workers = _whole("workers", workers, 1, _WORD)
+    if workers is not None:
+        workers = _whole("workers", workers, -_WORD, _WORD)
+    workers = num_workers(workers)
     return _chunks(num_scenes, seed, split, workers, progress)
 
 
@@ -201,11 +191,7 @@ def _chunks(
         for first in range(0, num_scenes, CHUNK)
     )
     workers = min(workers, -(-num_scenes // CHUNK))
-    chunks = (
-        _made(jobs, workers)
-        if workers > 1
-        else (make_chunk(*job) for job in jobs)
-    )
+    chunks = in_order(make_chunk, jobs, workers)
     bar: tqdm[Any]
     with (
         closing(chunks),
@@ -216,45 +202,3 @@ def _chunks(
         for chunk in chunks:
             bar.update(chunk.num_scenes)
             yield chunk
-
-
-def _made(
-    jobs: Iterable[tuple[int, str, int, int]], workers: int
-) -> Generator[Chunk, None, None]:
-    """Chunks in order, a few of them made ahead by other processes."""
-    # Spawned, since the caller may hold threads or a GPU.
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-    )
-    waiting: deque[Future[Chunk]] = deque()
-    try:
-        for job in jobs:
-            waiting.append(pool.submit(make_chunk, *job))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool:
-        raise OSError(
-            "a worker process ended while making scenes: it was killed (for "
-            "want of memory?), or the script that asked for `workers` lacks "
-            'its `if __name__ == "__main__":`; workers=1 needs neither'
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin() -> None:
-    # An interrupt is for the process that asked.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process once the one that started it is gone."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

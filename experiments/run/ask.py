@@ -76,10 +76,18 @@ def reply(model: SceneQA, batch: Any) -> Reply:
     Args:
         model: The model.
         batch: One question about one scene, as :meth:`Task.batch` gives it.
+
+    Raises:
+        ValueError: If the answers are not finite.
     """
     with torch.no_grad():
         scores = logits(model, batch)
         nodes, question = model.encode(batch)
+    if not torch.isfinite(scores).all():
+        raise ValueError(
+            "the model's answers are not finite: the scene holds numbers (as "
+            "of places) that are too large"
+        )
     found = None
     if isinstance(model.model, RelationNetwork):
         found = pair_contributions(

@@ -5,11 +5,15 @@
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import torch
+from filelock import FileLock, Timeout
 
 from datasets.files import read_json, write, write_json
 from datasets.task import find_task
@@ -18,6 +22,7 @@ from experiments.config import CompareConfig, to_yaml
 from experiments.measure.cost import measure_apart
 from experiments.measure.matching import count_parameters, match_parameters
 from experiments.report import tables as report
+from experiments.report.tables import github_table
 from experiments.run import processes
 from experiments.run.accuracy import EVALUATION_BATCH
 from experiments.run.data import open_splits
@@ -36,6 +41,10 @@ experiments/presets, or a YAML file of the keys below; options after it change
 single keys, as in "quick --seeds 2 --models rn,gcn --train.steps 3000". What is
 done is kept: the same command after an interruption goes on where it
 stopped."""
+
+
+#: Training steps that a plan measures of each model.
+PLAN_STEPS = 5
 
 
 class Variant(NamedTuple):
@@ -74,16 +83,7 @@ class Comparison:
     def run(self) -> None:
         """Train, measure and test what is not there yet."""
         config = self.config
-        # A row of the table is a model with a budget of pairs.
-        rows = [
-            [
-                Variant(name, share, depth, rate)
-                for depth in self.depths(name)
-                for rate in self.rates(name)
-            ]
-            for name in config.models
-            for share in self.shares(name)
-        ]
+        rows = self.rows()
         first = [self.plan(v, 0) for variants in rows for v in variants]
         for path in sorted(config.folder.glob("*/seed-*/test.json")):
             # They stand in one table, also where they are not asked for now.
@@ -110,6 +110,59 @@ class Comparison:
             for variant in chosen:
                 self.test(variant)
             self.measure([v for v in chosen if MODELS[v.model].build])
+
+    def plan_hours(self) -> str:
+        """Measure a few steps of each row; say how many hours all will take.
+
+        Rows whose learning rate or depth is chosen on validation count every
+        variant with the first seed, and one with each further seed.
+        """
+        config = self.config
+        rows: list[list[str]] = []
+        hours = 0.0
+        with TemporaryDirectory() as folder:
+            for variants in self.rows():
+                first = self.plan(variants[0], 0)
+                runs = len(variants) + config.seeds - 1
+                step = 0.0
+                if MODELS[first.model].build:
+                    first.folder = Path(folder) / first.label
+                    first.begin()
+                    cost = measure_apart(
+                        first.folder,
+                        PLAN_STEPS,
+                        config.threads,
+                        config.data_root,
+                    )
+                    step = cost["step_ms"]
+                else:
+                    runs = 1
+                own = step * config.train.steps / 3_600_000
+                hours += runs * own
+                rows.append(
+                    [
+                        first.label,
+                        str(runs),
+                        f"{step:.0f}",
+                        f"{own:.2f}",
+                        f"{runs * own:.2f}",
+                    ]
+                )
+        rows.append(["all, one after the other", "", "", "", f"{hours:.2f}"])
+        header = ["model", "runs", "ms a step", "hours a run", "hours"]
+        return github_table(header, rows)
+
+    def rows(self) -> list[list[Variant]]:
+        """The rows of the table: a model with a budget, in its variants."""
+        return [
+            [
+                Variant(name, share, depth, rate)
+                for depth in self.depths(name)
+                for rate in self.rates(name)
+            ]
+            for name in self.config.models
+            for share in self.shares(name)
+        ]
 
     def depths(self, name: str) -> list[int | None]:
         """The depths to try for a model; ``[None]`` if it has none."""
@@ -235,13 +288,39 @@ class Comparison:
                 write_json(path, {**cost, "step_ms": best, "rounds": i, **how})
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a results folder: two commands in one would spoil their files.
+
+    Raises:
+        BlockingIOError: If another command holds it.
+    """
+    if not processes.is_first():
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise BlockingIOError(
+            f"another command is at work in {folder}: wait for its end, or "
+            f"give this one another `--name`"
+        ) from None
+
+
 def main(argv: list[str]) -> None:
     """Compare, then report."""
     start = time.perf_counter()
     config = parse(CompareConfig, argv, PROG, HELP)
     processes.join()
     try:
-        Comparison(config).run()
+        comparison = Comparison(config)
+        if config.plan:
+            print(comparison.plan_hours())
+            return
+        with alone_in(config.folder):
+            comparison.run()
     finally:
         processes.leave()
     if not processes.is_first():

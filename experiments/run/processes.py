@@ -23,8 +23,17 @@ def is_first() -> bool:
 
 
 def device(accelerator: str) -> str:
-    """This process's device, for one of Lightning's accelerators."""
+    """This process's device, for one of Lightning's accelerators.
+
+    Raises:
+        ValueError: For a GPU that there is not.
+    """
     wanted = accelerator in ("gpu", "cuda")
+    if wanted and not torch.cuda.is_available():
+        raise ValueError(
+            f"`train.accelerator` is {accelerator!r}, but there is no GPU that "
+            f"torch can use: expected cpu or auto"
+        )
     if wanted or (accelerator == "auto" and torch.cuda.is_available()):
         return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     return "cpu"

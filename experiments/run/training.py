@@ -7,7 +7,6 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from itertools import chain, islice, repeat, zip_longest
 from pathlib import Path
 from typing import Any
@@ -26,15 +25,9 @@ from datasets.task import Task
 from experiments.config import TrainConfig
 from experiments.run import processes
 from experiments.run.accuracy import Tally, answers, logits, loss_of
+from experiments.run.budgets import Budgets
 from experiments.run.optimizers import make_optimizer
 from rn_graph import value_checks
-from rn_graph.pairs import (
-    AttentionPairs,
-    Distillation,
-    KNNPairs,
-    RandomPairs,
-    make_budget,
-)
 
 # Lightning says on each run what this project says once, in its table.
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -69,17 +62,8 @@ class Answering(L.LightningModule):
         self.config = config
         self.seed = seed
         self.augment = augment
-        self.shares = [
-            (module, module.budget.share)
-            for module in model.modules()
-            if isinstance(module, KNNPairs | RandomPairs | AttentionPairs)
-            and module.budget.share is not None
-        ]
-        self.teachers = [
-            Distillation(module)
-            for module, _ in self.shares
-            if isinstance(module, AttentionPairs) and not module.gate
-        ]
+        # Further losses of a step, functions of the answers' loss.
+        self.extra_losses: list[Callable[[Tensor], Tensor]] = []
         self.seconds_before = 0.0
         self.began = time.perf_counter()
 
@@ -113,21 +97,11 @@ class Answering(L.LightningModule):
         torch.manual_seed(draw + 7_919_000_033 * self.global_rank)
         if self.augment is not None:
             batch = self.augment(batch)
-        steps = self.config.shrink_steps
-        shrinks = self.global_step < steps
-        taught = self.teachers if shrinks else []
-        if taught:  # all pairs teach which ones to keep
-            self._set_budgets(0)
-        else:
-            self._set_budgets(self.global_step / steps if shrinks else 1)
-        with ExitStack() as stack:
-            # Looking at values makes a GPU wait: once an epoch is enough.
-            stack.enter_context(value_checks(index == 0))
-            for teacher in taught:
-                stack.enter_context(teacher)
+        # Looking at values makes a GPU wait: once an epoch is enough.
+        with value_checks(index == 0):
             loss = loss_of(logits(self.model, batch), batch.y)
-            pairs = sum((t.loss(loss) for t in taught), loss.new_zeros(()))
-        total = loss + pairs
+        extra = [function(loss) for function in self.extra_losses]
+        total = sum(extra, loss)
         if not torch.isfinite(total):
             raise FloatingPointError(
                 f"the loss is {total.item()} at step {self.global_step}; try a "
@@ -135,18 +109,13 @@ class Answering(L.LightningModule):
                 f"The last good checkpoint is kept in the run's folder."
             )
         self.log("train/loss", loss, batch_size=batch.y.numel())
-        if taught:
-            self.log("train/pairs", pairs, batch_size=batch.y.numel())
+        if extra:
+            self.log("train/pairs", total - loss, batch_size=batch.y.numel())
         return total
 
     def on_validation_epoch_start(self) -> None:
-        """Start counting, with the budget that counts."""
+        """Start counting."""
         self.tally = Tally(self.task)
-        self._set_budgets(1)
-
-    def _set_budgets(self, done: float) -> None:
-        for selector, share in self.shares:
-            selector.budget = make_budget(share=shrunk(1, share, done))
 
     def validation_step(self, batch: Any, index: int) -> None:
         """Count right answers, add up the loss."""
@@ -191,17 +160,6 @@ def learning_rate_factor(step: int, config: TrainConfig) -> float:
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
-def shrunk(start: float, end: float, done: float) -> float:
-    """A budget on its way from ``start`` to ``end``, geometrically.
-
-    Args:
-        start: Share of the pairs at first.
-        end: Share of the pairs at last.
-        done: How much of the way is done; past 1, all of it.
-    """
-    return end if done >= 1 else start * (end / start) ** done
-
-
 class WholeCheckpoints(TorchCheckpointIO):
     """Checkpoints that a full disk or a kill leaves as they were.
 
@@ -222,6 +180,30 @@ class WholeCheckpoints(TorchCheckpointIO):
         torch.save(checkpoint, buffer)
         with whole(Path(path)) as partial:
             partial.write_bytes(buffer.getbuffer())
+
+    def load_checkpoint(
+        self,
+        path: str | os.PathLike[str],
+        map_location: Any = None,
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Read a checkpoint: numbers and plain values, never code.
+
+        Raises:
+            ValueError: If it is damaged, or holds anything else.
+        """
+        try:
+            found: dict[str, Any] = torch.load(
+                path, map_location=map_location, weights_only=True
+            )
+        # torch raises whatever the damage leads to.
+        except Exception as error:
+            raise ValueError(
+                f"{path} is damaged, or holds more than a checkpoint's "
+                f"numbers ({type(error).__name__}): delete it to begin the "
+                f"run anew"
+            ) from None
+        return found
 
 
 class StepLoader:
@@ -367,10 +349,9 @@ def train(
         enable_version_counter=False,
     )
     answering = Answering(model, task, config, seed, augment)
+    budgets = Budgets(model, config.shrink_steps)
     # Distilled pairs learn in the first steps alone.
-    strategy = (
-        "ddp_find_unused_parameters_true" if answering.teachers else "ddp"
-    )
+    strategy = "ddp_find_unused_parameters_true" if budgets.teachers else "ddp"
     trainer = L.Trainer(
         accelerator=config.accelerator,
         devices=processes.count(),
@@ -389,7 +370,12 @@ def train(
             ),
             TensorBoardLogger(folder, name="tensorboard", version=""),
         ],
-        callbacks=[keep_best, keep_last, Bar(title, config.steps, position)],
+        callbacks=[
+            budgets,
+            keep_best,
+            keep_last,
+            Bar(title, config.steps, position),
+        ],
         log_every_n_steps=min(50, config.val_every),
         plugins=[WholeCheckpoints()],
         enable_progress_bar=False,

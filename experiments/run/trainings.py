@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from datasets.files import write_json
 from datasets.loader import QuestionLoader
+from datasets.workers import end_with_parent
 from experiments.config import CompareConfig, TrainConfig
 from experiments.run import processes
 from experiments.run.accuracy import EVALUATION_BATCH
@@ -205,23 +205,11 @@ _here: dict[str, Any] = {}
 
 
 def _begin(threads: int, root: str, count: Any) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(threads)
     with count.get_lock():
         count.value += 1
         _here.update(root=root, position=count.value)
-
-
-def _end_with_parent() -> None:
-    """End this process once the one that started it is gone.
-
-    Else a training would go on after a kill, beside the command that resumes
-    it, and both would write into one folder.
-    """
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _train_run(

@@ -22,8 +22,8 @@ from datasets.files import read_json, write, write_json
 from experiments.cli import parse
 from experiments.report.stats import interval
 from experiments.report.tables import insert
+from experiments.run.budgets import shrunk
 from experiments.run.provenance import provenance
-from experiments.run.training import shrunk
 from experiments.studies.pair_selections import SELECTIONS, Budgeted
 from experiments.studies.pair_task import (
     IN_CHANNELS,

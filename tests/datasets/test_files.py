@@ -26,9 +26,8 @@ def test_a_disk_that_is_full_is_named_with_the_file(
         with whole(tmp_path / "a.png"):
             raise OSError(errno.ENOSPC, "as a write says it, without a name")
 
-    monkeypatch.setattr("sys.argv", ["command"])
     with pytest.raises(SystemExit) as stop:
-        cli.run(full)
+        cli.run(full, [])
     assert "No space left on device" in str(stop.value)
     assert "a.png" in str(stop.value)
     assert "goes on from there" in str(stop.value)

@@ -3,11 +3,11 @@ import math
 import pytest
 import yaml
 
+from datasets.clevr.task import ClevrData
 from experiments.cli import parse
 from experiments.config import (
     PRESETS,
     CompareConfig,
-    DataConfig,
     ModelConfig,
     TrainConfig,
     from_dict,
@@ -53,8 +53,8 @@ def test_yaml_reads_back_as_the_same_config():
 
 
 def test_folders_from_before_the_fewest_objects_are_found():
-    assert folder_name(DataConfig()) == folder_name(DataConfig(min_objects=3))
-    assert folder_name(DataConfig()) != folder_name(DataConfig(min_objects=4))
+    assert folder_name(ClevrData()) == folder_name(ClevrData(min_objects=3))
+    assert folder_name(ClevrData()) != folder_name(ClevrData(min_objects=4))
 
 
 def test_an_unknown_preset_names_those_that_exist():
@@ -114,8 +114,8 @@ def test_an_unknown_key_is_refused(tmp_path, capsys):
         (lambda: CompareConfig(reference="foo"), "'foo'"),
         (lambda: CompareConfig(seeds=0), "`seeds` is 0"),
         (lambda: CompareConfig(name="a/b"), "`name` is 'a/b'"),
-        (lambda: DataConfig(val=0), r"`data\.val` is 0"),
-        (lambda: DataConfig(hold_out=7), r"`data\.hold_out` is 7, expected 0"),
+        (lambda: ClevrData(val=0), r"`data\.val` is 0"),
+        (lambda: ClevrData(hold_out=7), r"`data\.hold_out` is 7, expected 0"),
         (lambda: ModelConfig(depths=[]), r"`model\.depths`"),
         (lambda: ModelConfig(dropout=1.0), r"`model\.dropout` is 1\.0"),
         (lambda: ModelConfig(readout_channels=[0]), "readout_channels"),
@@ -136,7 +136,7 @@ def test_an_unknown_key_is_refused(tmp_path, capsys):
             r"`model\.object_sum` is true and `model\.object_layers` is 0",
         ),
         (
-            lambda: DataConfig(min_objects=5, max_objects=4),
+            lambda: ClevrData(min_objects=5, max_objects=4),
             r"`data\.max_objects`",
         ),
     ],

@@ -76,24 +76,26 @@ def test_real_scenes_through_store_and_trained_model(tmp_path):
         pytest.skip(f"the CLEVR sample {REAL.name} is not beside the project")
     import torch
 
+    from datasets.clevr.features import NodeFeatures
     from datasets.dataset import QuestionDataset
     from datasets.loader import QuestionLoader
-    from rn_graph import QuestionAnswering, QuestionEncoder, RelationNetwork
+    from rn_graph import QuestionEncoder, RelationNetwork, SceneQA
+    from rn_graph.encoders import States
 
     torch.manual_seed(0)
     ask(REAL, tmp_path, ["train"], questions_per_scene=5, progress=False)
     import_folder(tmp_path, run_programs=True, progress=False)
-    data = QuestionDataset(tmp_path / "train.h5")
+    data = QuestionDataset(tmp_path / "train.h5", node_features=NodeFeatures())
     assert len(data) == 5000
-    model = QuestionAnswering(
+    model = SceneQA(
+        States(data.num_features),
         QuestionEncoder(84, 16, 32),
         RelationNetwork(data.num_features, 28, 32, hidden_channels=32),
     )
     optimizer = torch.optim.Adam(model.parameters(), 2e-3)
     losses = []
     for batch in QuestionLoader(data, 100, shuffle=True, seed=0):
-        scores = model(batch.x, batch.tokens, batch.length, batch.batch,
-                       batch.question_batch, batch.pos)  # fmt: skip
+        scores = model(batch)
         loss = torch.nn.functional.cross_entropy(scores, batch.y)
         optimizer.zero_grad()
         loss.backward()

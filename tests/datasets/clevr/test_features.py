@@ -3,7 +3,7 @@ import torch
 
 from datasets.clevr.features import (
     COLOR_RGB,
-    VOCABULARIES,
+    SCHEMA,
     attribute_tables,
     node_features,
     num_features,
@@ -63,4 +63,4 @@ def test_an_unknown_form() -> None:
 
 def test_every_colour_has_an_rgb() -> None:
     assert tuple(COLOR_RGB) == ATTRIBUTES["color"]
-    assert dict(VOCABULARIES.attributes) == ATTRIBUTES
+    assert dict(SCHEMA.attributes) == ATTRIBUTES

@@ -26,6 +26,7 @@ from tests.datasets.make_store import (
     write_content,
     write_random,
 )
+from tests.datasets.test_dataset import write_kind
 
 _ROOT = Path(__file__).parents[3]
 
@@ -781,6 +782,33 @@ def test_wrong_nodes_and_words(path: Path, key: str, value: int) -> None:
         row = (1, 1) if key == "scenes/edge_index" else 1
         file[key][row] = value
     with pytest.raises(ValueError, match=rf"train\.h5: '{key}"):
+        open_store(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "change", "expected"),
+    [
+        ("states", "scenes/x", lambda v: v.astype("i4"), "expected floats"),
+        ("states", "scenes/edge_index", lambda v: np.c_[v, v], "sender and"),
+        ("images", "scenes/image", lambda v: v[..., :2], "expected 3 bytes"),
+        ("images", "scenes/image", lambda v: v.astype("i4"), "expected 3 byt"),
+        ("clevr", "scenes/x", lambda v: v[:, :3], "an index for each of the"),
+        ("clevr", "scenes/x", lambda v: v.astype("f4"), "an index for each"),
+    ],
+)
+def test_rows_of_another_form(
+    path: Path, kind: str, key: str, change: Any, expected: str
+) -> None:
+    if kind == "clevr":
+        write_random(path)
+    else:
+        write_kind(path, (kind,), "none", seed=3)
+    open_store(path)
+    with h5py.File(path, "r+") as file:
+        value = file[key][()]
+        del file[key]
+        file[key] = change(value)
+    with pytest.raises(ValueError, match=rf"train\.h5: '{key}' .*{expected}"):
         open_store(path)
 
 

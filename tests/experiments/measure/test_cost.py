@@ -20,7 +20,7 @@ def test_a_step_is_measured_as_it_is_trained(
         return forward(model, batch)
 
     monkeypatch.setattr(cost, "logits", looks)
-    model = MODELS["rn"].build(Plan(sizes, splits.in_channels, 12))
+    model = MODELS["rn"].build(Plan(sizes, splits.inputs, 12))
     config = TrainConfig(optimizer="muon", precision=precision)
     step = cost.Step(model, config, "cpu")
     before = [p.clone() for p in model.parameters()]
@@ -38,7 +38,7 @@ def test_a_batch_may_be_larger_than_validation(splits, sizes, tmp_path):
     config = CompareConfig(
         runs=str(tmp_path), model=sizes, train=TrainConfig(batch_size=count + 9)
     )
-    plan = Plan(sizes, splits.in_channels, 12)
+    plan = Plan(sizes, splits.inputs, 12)
     found = cost.measure(Run.plan(config, "rn", 0, plan), splits, 1)
     batch = next(iter(splits.loader("val", count)))
     ptr = batch.ptr.diff()[batch.question_batch]

@@ -89,9 +89,7 @@ def test_models_on_a_batch(splits, sizes):
         if spec.build is None:
             continue
         torch.manual_seed(0)
-        model = spec.build(
-            Plan(sizes, splits.in_channels, 12, 2, 0.5, [0, 3, 4])
-        )
+        model = spec.build(Plan(sizes, splits.inputs, 12, 2, 0.5, [0, 3, 4]))
         expected = float(edges(name, spec, n).mean())
         assert pairs_a_scene(model, batch) == pytest.approx(expected)
         flops = flops_a_question(model, batch)

@@ -11,12 +11,12 @@ import torch
 import yaml
 
 from datasets.clevr.generate import GENERATOR_VERSION
+from datasets.clevr.task import TASK, ClevrData
 from datasets.clevr.vocabulary import ANSWERS, QUESTION_TYPES
 from datasets.files import read_json, write_json
 from experiments.cli import parse
 from experiments.config import (
     CompareConfig,
-    DataConfig,
     ModelConfig,
     TrainConfig,
 )
@@ -403,10 +403,10 @@ def test_evaluate_makes_the_same_figures(smoke, roots, capsys):
 def test_the_most_frequent_answers_are_those_of_its_own_training(smoke, splits):
     run = Run.read(smoke / "most_frequent/seed-0")
     own = answer_split(run, splits).accuracy()
-    other = DataConfig(
+    other = ClevrData(
         train=7, val=5, test=5, families=["zero_hop"], questions_per_scene=5
     )
-    others = Splits(other, str(splits.folder.parent))
+    others = Splits(TASK, other, str(splits.folder.parent))
     found = answer_split(run, others, "test", splits)
     assert answer_split(run, others).accuracy() != found.accuracy()
     assert own != found.accuracy()

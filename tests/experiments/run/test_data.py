@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from datasets.clevr.families import load_families
-from experiments.config import DataConfig
+from datasets.clevr.task import TASK, ClevrData
 from experiments.run.data import Splits
 
 
 def held_out(splits, count):
-    return Splits(DataConfig(stores=str(splits.folder), hold_out=count), "")
+    return Splits(
+        TASK, ClevrData(stores=str(splits.folder), hold_out=count), ""
+    )
 
 
 def test_of_a_release_training_scenes_are_held_out(splits):
@@ -26,7 +28,7 @@ def test_of_a_release_training_scenes_are_held_out(splits):
     batch = val[np.arange(len(val))]
     assert torch.equal(batch.y, answers)
     assert torch.equal(batch.question_type, types)
-    assert held.in_channels == splits.in_channels
+    assert held.in_channels == splits.inputs
 
 
 def test_families_are_found_among_the_held_out(splits):
@@ -42,7 +44,7 @@ def test_something_is_left_to_train_on(splits):
 
 
 def test_every_answer_must_be_known(splits, monkeypatch):
-    own = Splits(DataConfig(stores=str(splits.folder)), "")
+    own = Splits(TASK, ClevrData(stores=str(splits.folder)), "")
     data = splits.dataset("val")
     answers = data.labels("answer").copy()
     answers[0] = -1

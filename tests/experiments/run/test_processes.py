@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from datasets import dataset
+from datasets.clevr.task import TASK, ClevrData
 from datasets.files import read_json
-from experiments.config import DataConfig
 from experiments.report.results import read_curve
 from experiments.run import compare, data, processes
 from experiments.run.data import Splits
@@ -69,13 +69,17 @@ def test_what_processes_cannot_share_is_refused(tmp_path):
 
 
 def test_small_sets_lie_where_they_are_trained_on(roots, splits, monkeypatch):
-    there = Splits(DataConfig(train=30, val=5, test=5), str(roots[1]), "meta")
+    there = Splits(
+        TASK, ClevrData(train=30, val=5, test=5), str(roots[1]), "meta"
+    )
     assert there.dataset("train").device.type == "meta"
     assert splits.dataset("train").device.type == "cpu"
     # Large ones are streamed, a batch at a time.
     for module in (data, dataset):
         monkeypatch.setattr(module, "MEMORY_LIMIT", 10)
-    there = Splits(DataConfig(train=30, val=5, test=5), str(roots[1]), "meta")
+    there = Splits(
+        TASK, ClevrData(train=30, val=5, test=5), str(roots[1]), "meta"
+    )
     assert there.dataset("train").device.type == "cpu"
     batch = next(iter(there.loader("train", 16, shuffle=True)))
     assert batch.x.device.type == "meta"

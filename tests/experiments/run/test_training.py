@@ -35,7 +35,7 @@ CONFIG = TrainConfig(
 def fit(splits, sizes, folder, config=CONFIG, seed=3, name="rn"):
     L.seed_everything(seed, workers=True, verbose=False)
     model = MODELS[name].build(
-        Plan(sizes, splits.in_channels, 12, share=0.3 if "_" in name else None)
+        Plan(sizes, splits.inputs, 12, share=0.3 if "_" in name else None)
     )
     train(
         model,
@@ -281,7 +281,7 @@ def test_the_best_weights_are_those_of_the_best_look(splits, sizes, tmp_path):
     _, best = fit(splits, sizes, tmp_path)
     steps, accuracy = read_curve(tmp_path)
     assert steps == [8, 16, 24, 32, 40]
-    model = MODELS["rn"].build(Plan(sizes, splits.in_channels, 12))
+    model = MODELS["rn"].build(Plan(sizes, splits.inputs, 12))
     load_weights(model, best)
     again = evaluate(model, splits.loader("val", 16)).accuracy()["all"]
     assert again == pytest.approx(max(accuracy))
@@ -302,7 +302,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     with pytest.raises(FloatingPointError, match=r"nan at step \d+.*learning"):
         fit(splits, sizes, tmp_path)
     last = tmp_path / "checkpoints" / "last.ckpt"
-    model = MODELS["rn"].build(Plan(sizes, splits.in_channels, 12))
+    model = MODELS["rn"].build(Plan(sizes, splits.inputs, 12))
     load_weights(model, last)
     assert all(torch.isfinite(p).all() for p in model.parameters())
 
