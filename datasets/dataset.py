@@ -240,9 +240,12 @@ class QuestionDataset(torch.utils.data.Dataset):
         if "questions/vector" in data:
             fields["vector"] = data["questions/vector"][at["rows"]].float()
         if self.objects in NODES:
-            longest = host.get("num_words", graphs).max(initial=1)
+            num_words = host.get("num_words", np.empty(0))
+            longest = int(num_words.max(initial=1))
             return Batch(**fields, **self._nodes(at, longest))
-        values = data[f"scenes/{self.objects[:-1]}"][at["graphs"]]
+        # Copies whole rows, which an index as such does byte by byte.
+        scenes = data[f"scenes/{self.objects[:-1]}"]
+        values = scenes.index_select(0, at["graphs"])
         if self.objects == "images":
             values = values.permute(0, 3, 1, 2).contiguous().float().div_(255)
         fields[self.objects[:-1]] = values.float()

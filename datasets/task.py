@@ -22,6 +22,8 @@ from datasets.store import Schema
 from rn_graph.pairs import PairSelection
 
 SPLITS = ("train", "val", "test")
+#: Scenes of a split at most: more are a slip of the keys.
+MOST = 10_000_000
 #: Settings of how data are read, not of which data they are.
 READING = ("objects", "features", "stores", "hold_out")
 
@@ -56,9 +58,9 @@ class Data:
 
     def __post_init__(self) -> None:
         for split in SPLITS:
-            at_least(f"data.{split}", getattr(self, split), 1)
-        at_least("data.seed", self.seed, 0)
-        at_least("data.hold_out", self.hold_out, 0)
+            in_range(f"data.{split}", getattr(self, split), 1, MOST)
+        in_range("data.seed", self.seed, 0, 2**32 - 1)
+        in_range("data.hold_out", self.hold_out, 0, MOST)
         if self.hold_out and self.stores is None:
             raise ValueError(
                 f"`data.hold_out` is {self.hold_out}, expected 0 without "
@@ -91,7 +93,7 @@ class Source:
 
     def __post_init__(self) -> None:
         for key in ("index", "objects", "seed"):
-            at_least(key, getattr(self, key), 0)
+            in_range(key, getattr(self, key), 0, 2**32 - 1)
         if self.image is not None and self.scene is None:
             raise ValueError(
                 "`image` is given without `scene`: a scene that is made has "
@@ -150,26 +152,26 @@ class Task(ABC):
         return None
 
     def select_families(self, wanted: Sequence[int | str]) -> list[int]:
-        """Numbers of the families that are meant by name or number.
+        """Numbers of families, by their groups or numbers.
 
         Raises:
             ValueError: For one that there is not.
         """
-        known = self.schema.families
-        found = []
+        numbers = range(len(self.schema.families))
+        groups = {self.group(i) for i in numbers}
+        found: set[int] = set()
         for family in wanted:
-            names = {family, str(family)}
-            if isinstance(family, int) and 0 <= family < len(known):
-                found.append(family)
-            elif names & set(known):
-                found.append(known.index(str(family)))
+            if isinstance(family, int) and family in numbers:
+                found.add(family)
+            elif family in groups:
+                found.update(i for i in numbers if self.group(i) == family)
             else:
                 raise ValueError(
                     f"unknown family {family!r} of {self.title}'s questions: "
-                    f"expected a number below {len(known)} or some of "
-                    f"{', '.join(known)}"
+                    f"expected a number below {len(numbers)} or some of "
+                    f"{', '.join(sorted(groups))}"
                 )
-        return sorted(set(found))
+        return sorted(found)
 
     def group(self, family: int) -> str:
         """The group of a family, for tables of many of them."""
@@ -204,6 +206,20 @@ class Task(ABC):
             ValueError: If the question cannot be read.
         """
         raise self._unasked()
+
+    def words(self, batch: Batch, question: int) -> str:
+        """A question of a batch, in words.
+
+        Args:
+            batch: Of :class:`~datasets.dataset.QuestionDataset`.
+            question: Which one.
+        """
+        if self.schema.question != "words":
+            return self.schema.question_types[
+                int(batch.question_type[question])
+            ]
+        tokens = batch.tokens[question, : batch.length[question]].tolist()
+        return " ".join(self.schema.tokens[token] for token in tokens)
 
     def objects(
         self, scene: Any, settings: Any, pos: Tensor | None
@@ -273,11 +289,11 @@ def find_task(name: str) -> Task:
     return task
 
 
-def at_least(key: str, value: float, least: float) -> None:
+def in_range(key: str, value: int, least: int, most: int) -> None:
     """Check a setting.
 
     Raises:
-        ValueError: If it is less; it names the setting.
+        ValueError: If it is less or more; it names the setting.
     """
-    if value < least:
-        raise ValueError(f"`{key}` is {value}, expected at least {least}")
+    if not least <= value <= most:
+        raise ValueError(f"`{key}` is {value}, expected {least} to {most:,}")

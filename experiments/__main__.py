@@ -9,6 +9,7 @@ from experiments import cli
 COMMANDS = {
     "compare": ("run.compare", "train models side by side, and tabulate"),
     "evaluate": ("run.evaluate", "make a run's test figures again"),
+    "show": ("run.show", "let trained models answer fresh questions"),
     "ask": ("run.ask", "ask a trained model a question"),
     "report": ("report.tables", "make a comparison's tables and plots again"),
     "export": ("report.export", "write down a run's weights and model card"),

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     PositiveInt: TypeAlias = int
     Share: TypeAlias = float
     UnitFloat: TypeAlias = float
+    Width: TypeAlias = int
+    Count: TypeAlias = int
 else:
     from jsonargparse.typing import (
         NonNegativeFloat,
@@ -40,6 +42,11 @@ else:
         "UnitFloat", float, [(">=", 0), ("<", 1)]
     )
     Share = restricted_number_type("Share", float, [(">", 0), ("<=", 1)])
+    # What is more is a slip of the keys, and would end for want of memory.
+    Width = restricted_number_type("Width", int, [(">", 0), ("<=", 16_384)])
+    Count = restricted_number_type(
+        "Count", int, [(">", 0), ("<=", 100_000_000)]
+    )
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -74,21 +81,19 @@ class ModelConfig:
             3×3 with stride 2: what they give are the cells that are objects.
     """
 
-    embedding_channels: PositiveInt = 32
-    question_channels: PositiveInt = 64
+    embedding_channels: Width = 32
+    question_channels: Width = 64
     question_heads: NonNegativeInt = 0
-    hidden_channels: PositiveInt = 64
-    num_layers: PositiveInt = 4
+    hidden_channels: Width = 64
+    num_layers: Width = 4
     question_layer: NonNegativeInt = 0
     object_layers: NonNegativeInt = 0
     object_sum: bool = False
     aggr: Literal["sum", "mean"] = "sum"
     norm: str = ""
-    readout_channels: list[PositiveInt] = field(default_factory=lambda: [128])
+    readout_channels: list[Width] = field(default_factory=lambda: [128])
     dropout: UnitFloat = 0.0
-    cnn_channels: list[PositiveInt] = field(
-        default_factory=lambda: [32, 64, 64, 64]
-    )
+    cnn_channels: list[Width] = field(default_factory=lambda: [32, 64, 64, 64])
 
     def __post_init__(self) -> None:
         if self.question_heads and self.question_channels % 2:
@@ -119,7 +124,7 @@ class Stage:
         families: Question families to ask, by their names or numbers.
     """
 
-    steps: PositiveInt
+    steps: Count
     families: list[int | str]
 
 
@@ -160,8 +165,8 @@ class TrainConfig:
         precision: Lightning's precision, as in `32-true` or `bf16-mixed`.
     """
 
-    steps: PositiveInt = 2000
-    batch_size: PositiveInt = 512
+    steps: Count = 2000
+    batch_size: Count = 512
     whole_scenes: bool = False
     curriculum: list[Stage] = field(default_factory=list)
     augment: bool = False
@@ -173,7 +178,7 @@ class TrainConfig:
     clip: NonNegativeFloat = 5.0
     init: str = ""
     shrink_steps: NonNegativeInt = 0
-    val_every: PositiveInt = 200
+    val_every: Count = 200
     accelerator: Literal["cpu", "gpu", "cuda", "auto"] = "cpu"
     precision: str = "32-true"
 
@@ -241,14 +246,16 @@ class CompareConfig:
     name: str = "compare"
     models: str | list[str] = field(
         default_factory=lambda: [
-            name for name, spec in MODELS.items() if not spec.distilled
+            name
+            for name, spec in MODELS.items()
+            if not (spec.distilled or spec.images)
         ]
     )
     reference: str = "rn"
-    depths: list[PositiveInt] = field(default_factory=lambda: [2])
+    depths: list[Width] = field(default_factory=lambda: [2])
     shares: list[Share] = field(default_factory=lambda: [0.35])
     learning_rates: list[PositiveFloat] = field(default_factory=list)
-    seeds: PositiveInt = 3
+    seeds: Count = 3
     cost_steps: PositiveInt = 20
     cost_rounds: PositiveInt = 1
     plan: bool = False
@@ -341,13 +348,14 @@ def read(kind: type[T], values: Any) -> T:
     made: Any = kind
     if kind is CompareConfig:
         task = values.get("task", "") if isinstance(values, Mapping) else ""
-        made = of_task(made, task)
+        made = of_task(made, str(task))
     parser = _parser(made)
     try:
         config: T = instantiate(parser, made, parser.parse_object(values))
         return config
     except (ArgumentError, TypeError) as error:
-        raise ValueError(f"the configuration is wrong: {error}") from None
+        text = " ".join(str(error).split())
+        raise ValueError(f"the configuration is wrong: {text}") from None
 
 
 def instantiate(parser: ArgumentParser, kind: type[T], found: Any) -> T:

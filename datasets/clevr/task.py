@@ -27,7 +27,7 @@ from datasets.clevr.vocabulary import (
     encode_tokens,
     tokenize,
 )
-from datasets.task import SPLITS, Data, Source, Task, at_least
+from datasets.task import SPLITS, Data, Source, Task, in_range
 from rn_graph.pairs import PairSelection
 
 
@@ -52,8 +52,8 @@ class ClevrData(Data):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("data.min_objects", self.min_objects, 1)
-        at_least("data.max_objects", self.max_objects, self.min_objects)
+        in_range("data.min_objects", self.min_objects, 1, 100)
+        in_range("data.max_objects", self.max_objects, self.min_objects, 100)
 
 
 @dataclass(frozen=True)

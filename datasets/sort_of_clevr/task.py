@@ -30,7 +30,7 @@ from datasets.sort_of_clevr.vocabulary import (
     QUESTION_TYPES,
     SHAPES,
 )
-from datasets.sort_of_clevr.words import parse_question
+from datasets.sort_of_clevr.words import parse_question, question_words
 from datasets.store import Schema, StoreWriter
 from datasets.task import SPLITS, Data, Source, Task
 from rn_graph.pairs import PairSelection
@@ -180,6 +180,10 @@ class SortOfClevr(Task):
         x = _node_features(torch.from_numpy(scene.codes), pos)
         row = torch.zeros(len(x), dtype=torch.long)
         return Batch(x=x, pos=pos, batch=row, vector=bits, question_batch=one)
+
+    def words(self, batch: Batch, question: int) -> str:
+        """The sentence of a question's bits."""
+        return question_words(batch.vector[question].byte().numpy())
 
     def objects(
         self, scene: Picture, settings: SortOfClevrData, pos: Tensor | None

@@ -58,7 +58,7 @@ class Spool:
     def append(self, rows: np.ndarray) -> None:
         """Append rows that :meth:`cast` gave."""
         data = rows.tobytes()
-        self.digest.update(data[:-1])
+        self.digest.update(data)
         self.file.write(data)
         self.rows += len(rows)
 

@@ -4,6 +4,7 @@ from datasets.clevr.task import TASK, ClevrData
 from experiments.config import ModelConfig
 from experiments.run import compare
 from experiments.run.data import Splits
+from experiments.run.models import Inputs
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,12 @@ def smoke(roots):
 def splits(roots):
     config = ClevrData(train=30, val=5, test=5)
     return Splits(TASK, config, str(roots[1]))
+
+
+@pytest.fixture
+def inputs():
+    """What the models of these tests are given, where there are no data."""
+    return Inputs("states", 18, 28, most=10, words=84)
 
 
 @pytest.fixture

@@ -3,58 +3,134 @@ import math
 import pytest
 import yaml
 
-from datasets.clevr.task import ClevrData
+from datasets.sort_of_clevr.task import SortOfClevrData
+from datasets.task import find_task
 from experiments.cli import parse
 from experiments.config import (
     PRESETS,
     CompareConfig,
     ModelConfig,
     TrainConfig,
-    from_dict,
+    load_preset,
     preset_path,
+    read,
     to_yaml,
 )
-from experiments.run.data import folder_name
 
 
-def read(*argv):
+def parsed(*argv):
     return parse(CompareConfig, list(argv), "compare", "help")
+
+
+def compared(**values):
+    return read(CompareConfig, {"task": "clevr", **values})
 
 
 @pytest.mark.parametrize("path", PRESETS.glob("*.yaml"), ids=lambda p: p.stem)
 def test_every_preset_is_a_valid_config_under_its_own_name(path):
-    assert read(path.stem).name == path.stem
+    config = parsed(path.stem)
+    assert config.name == path.stem
+    # Its section `data` is its task's own.
+    assert type(config.data) is find_task(config.task).settings
 
 
 def test_options_after_the_preset_win():
-    config = read(
+    config = parsed(
         "quick", "--seeds", "4", "--models", "rn,lstm", "--train.steps", "3000"
     )
     assert config.seeds == 4
     assert config.models == ["rn", "lstm"]
     assert config.train.steps == 3000
-    assert config.train.batch_size == read("quick").train.batch_size
+    assert config.train.batch_size == parsed("quick").train.batch_size
 
 
 def test_a_preset_may_be_a_path(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text("name: mine\nmodels: [rn]\ntrain: {steps: 200}\n")
-    config = read(str(path))
-    assert (config.name, config.models) == ("mine", ["rn"])
-    assert config.train.steps == 200
+    path.write_text(
+        "task: clevr\nname: mine\nmodels: [rn]\ntrain: {steps: 200}\n"
+    )
+    for argv in ([str(path)], ["--config", str(path)], [f"--config={path}"]):
+        config = parsed(*argv)
+        assert (config.name, config.models) == ("mine", ["rn"])
+        assert config.train.steps == 200
+
+
+def test_a_preset_changes_some_keys_of_another(tmp_path):
+    (tmp_path / "one.yaml").write_text(
+        "a: 1\nmodels: [rn, gcn]\ntrain: {steps: 4, clip: 2}\n"
+    )
+    (tmp_path / "two.yaml").write_text(
+        "base: one\nmodels: [lstm]\ntrain: {steps: 6}\n"
+    )
+    (tmp_path / "three.yaml").write_text("base: two\na: 3\n")
+    assert load_preset("three", tmp_path) == {
+        "a": 3,
+        "models": ["lstm"],  # a list is replaced whole
+        "train": {"steps": 6, "clip": 2},
+    }
+    (tmp_path / "one.yaml").write_text("base: three\n")
+    with pytest.raises(ValueError, match=r"builds on itself .* `base`"):
+        load_preset("two", tmp_path)
+    (tmp_path / "one.yaml").write_text("base: four\n")
+    with pytest.raises(FileNotFoundError, match="no preset 'four'"):
+        load_preset("two", tmp_path)
+    (tmp_path / "one.yaml").write_text("- 1\n")
+    with pytest.raises(ValueError, match=r"one\.yaml holds \[1\], expected"):
+        load_preset("two", tmp_path)
 
 
 def test_yaml_reads_back_as_the_same_config():
-    config = read("smoke")
+    config = parsed("smoke")
     text = to_yaml(config)
-    again = from_dict(CompareConfig, yaml.safe_load(text))
+    again = read(CompareConfig, yaml.safe_load(text))
     assert again == config
     assert "runs" not in yaml.safe_load(text)
 
 
-def test_folders_from_before_the_fewest_objects_are_found():
-    assert folder_name(ClevrData()) == folder_name(ClevrData(min_objects=3))
-    assert folder_name(ClevrData()) != folder_name(ClevrData(min_objects=4))
+def test_numbers_are_python_s_own():
+    """What is written down of them is plain, and so are the widths of models."""
+    config = parsed("smoke", "--train.curriculum", "[{steps: 2, families: [0]}]")
+    for value in (
+        config.seeds,
+        config.shares[0],
+        config.depths[0],
+        config.model.readout_channels[0],
+        config.train.curriculum[0].steps,
+        config.train.learning_rate,
+    ):
+        assert type(value) in (int, float)
+
+
+@pytest.mark.parametrize("argv", [["--task", "nope"], ["--task=nope"]])
+def test_an_unknown_task_names_those_that_exist(argv):
+    message = r"`task` is 'nope', expected one of clevr, sort_of_clevr, or a"
+    with pytest.raises(ValueError, match=message):
+        parsed("smoke", *argv)
+    with pytest.raises(ValueError, match=message):
+        read(CompareConfig, {"task": "nope"})
+
+
+@pytest.mark.parametrize("values", [{}, {"task": ""}, {"task": None}, [1]])
+def test_a_task_is_needed(values):
+    with pytest.raises(ValueError, match=r"`task` is '\w*', expected one of"):
+        read(CompareConfig, values)
+
+
+def test_another_task_has_other_settings(capsys):
+    config = parsed(
+        *("--task", "sort_of_clevr", "--data.objects", "states"),
+    )
+    assert config.data == SortOfClevrData(objects="states")
+    with pytest.raises(SystemExit):
+        parsed("smoke", "--task", "sort_of_clevr")
+    assert "'data' does not accept option" in capsys.readouterr().err
+
+
+def test_models_that_need_pictures_are_only_trained_where_asked_for():
+    models = compared().models
+    assert {"rn", "gcn", "mlp", "most_frequent"} <= set(models)
+    assert "residual_mlp" not in models
+    assert "rn_distilled" not in models  # needs `train.shrink_steps`
 
 
 def test_an_unknown_preset_names_those_that_exist():
@@ -64,83 +140,117 @@ def test_an_unknown_preset_names_those_that_exist():
 
 def test_an_unknown_key_is_refused(tmp_path, capsys):
     path = tmp_path / "wrong.yaml"
-    path.write_text("train: {stepz: 3}\n")
+    path.write_text("task: clevr\ntrain: {stepz: 3}\n")
     with pytest.raises(SystemExit):
-        read(str(path))
+        parsed(str(path))
     assert "stepz" in capsys.readouterr().err
-    with pytest.raises(ValueError, match=r"'stepz'.*expected some of steps"):
-        from_dict(CompareConfig, {"train": {"stepz": 3}})
+    with pytest.raises(ValueError, match=r"'train' does not .* 'stepz'"):
+        compared(train={"stepz": 3})
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("values", "message"),
     [
-        (lambda: CompareConfig(models="rn,foo"), "'foo': expected some of rn"),
-        (lambda: CompareConfig(models=[]), "`models` is empty"),
+        ({"models": "rn,foo"}, "'foo': expected some of rn"),
+        ({"models": []}, "`models` is empty"),
         (
-            lambda: CompareConfig(models="rn,gcn,rn"),
+            {"models": "rn,gcn,rn"},
             r"`models` is \['rn', 'gcn', 'rn'\], expected 'rn' once",
         ),
-        (lambda: ModelConfig(shares=[0.1, 0.10]), "expected 0.1 once"),
-        (lambda: ModelConfig(depths=[2, 2]), "expected 2 once"),
+        ({"models": "rn_distilled"}, r"`train\.shrink_steps` is 0, .* learns"),
+        ({"reference": "foo"}, "'foo'"),
+        ({"shares": [0.1, 0.10]}, "expected 0.1 once"),
+        ({"shares": []}, "`shares` is empty"),
+        ({"shares": [0.0]}, '"shares": .*Share: 0.0 does not conform'),
+        ({"shares": [1.5]}, '"shares": .*Share: 1.5 does not conform'),
+        ({"depths": [2, 2]}, "expected 2 once"),
+        ({"depths": []}, "`depths` is empty"),
+        ({"depths": [0]}, '"depths": .*: 0 does not'),
+        ({"learning_rates": [0.001, 0.0]}, '"learning_rates": .* 0.0 does not'),
         (
-            lambda: CompareConfig(learning_rates=[0.001, 0.0]),
-            r"`learning_rates` is \[0\.001, 0\.0\], expected finite rates",
-        ),
-        (
-            lambda: CompareConfig(learning_rates=[0.001, math.inf]),
+            {"learning_rates": [0.001, math.inf]},
             r"`learning_rates` is \[0\.001, inf\], expected finite rates",
         ),
         (
-            lambda: CompareConfig(learning_rates=[0.01, 0.02]),
+            {"learning_rates": [0.01, 0.02]},
             r"expected `train\.learning_rate` \(0\.001\) among them",
         ),
         (
-            lambda: CompareConfig(learning_rates=[1e-3, 0.001]),
+            {"learning_rates": [1e-3, 0.001]},
             r"`learning_rates` is \[0\.001, 0\.001\], expected 0\.001 once",
         ),
+        ({"seeds": 0}, '"seeds": .*: 0 does not'),
+        ({"seeds": 1.5}, '"seeds": .*1.5 not an integer'),
+        ({"seeds": True}, '"seeds": .*True not a number'),
+        ({"cost_rounds": 0}, '"cost_rounds": .*: 0 does not'),
+        ({"train": None}, "`train` is None, expected a section of keys"),
+        ({"data": 3}, "`data` is 3, expected a section of keys"),
+        ({"stepz": 3}, "'stepz' is not accepted"),
+    ],
+)
+def test_bad_values_of_a_comparison(values, message):
+    refused(CompareConfig, {"task": "clevr", **values}, message)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
+def test_results_stay_inside_their_folder(name):
+    refused(CompareConfig, {"task": "clevr", "name": name}, "`name` is")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (ModelConfig, {"dropout": 1.0}, '"dropout": .* 1.0 does not'),
+        (ModelConfig, {"readout_channels": [0]}, '"readout_channels": .* 0 does'),
+        (ModelConfig, {"aggr": "max"}, '"aggr": .*value: max'),
         (
-            lambda: from_dict(TrainConfig, {"optimizer": "Muon"}),
-            "`optimizer` is 'Muon', expected one of adamw, muon",
-        ),
-        (
-            lambda: from_dict(CompareConfig, {"train": {"augment": "no"}}),
-            "`augment` is 'no', expected one of False, True",
-        ),
-        (
-            lambda: CompareConfig(models="rn_distilled"),
-            r"`train\.shrink_steps` is 0, .* rn_distilled learns",
-        ),
-        (lambda: CompareConfig(reference="foo"), "'foo'"),
-        (lambda: CompareConfig(seeds=0), "`seeds` is 0"),
-        (lambda: CompareConfig(name="a/b"), "`name` is 'a/b'"),
-        (lambda: ClevrData(val=0), r"`data\.val` is 0"),
-        (lambda: ClevrData(hold_out=7), r"`data\.hold_out` is 7, expected 0"),
-        (lambda: ModelConfig(depths=[]), r"`model\.depths`"),
-        (lambda: ModelConfig(dropout=1.0), r"`model\.dropout` is 1\.0"),
-        (lambda: ModelConfig(readout_channels=[0]), "readout_channels"),
-        (lambda: TrainConfig(learning_rate=0), r"`train\.learning_rate`"),
-        (lambda: TrainConfig(learning_rate=math.inf), "inf, expected a fin"),
-        (lambda: TrainConfig(steps=10, val_every=4), "multiple of"),
-        (lambda: TrainConfig(warmup_steps=-1), r"`train\.warmup_steps`"),
-        (
-            lambda: TrainConfig(shrink_steps=2001),
-            r"`train\.shrink_steps` is 2001, expected at most .* \(2000\)",
-        ),
-        (
-            lambda: ModelConfig(question_heads=2, question_channels=7),
+            ModelConfig,
+            {"question_heads": 2, "question_channels": 7},
             r"`model\.question_channels` is 7, expected an even",
         ),
         (
-            lambda: ModelConfig(object_sum=True),
-            r"`model\.object_sum` is true and `model\.object_layers` is 0",
+            ModelConfig,
+            {"question_layer": 4},
+            r"`model\.question_layer` is 4, expected 0 to 3",
         ),
         (
-            lambda: ClevrData(min_objects=5, max_objects=4),
-            r"`data\.max_objects`",
+            ModelConfig,
+            {"object_sum": True},
+            r"`model\.object_sum` is true and `model\.object_layers` is 0",
+        ),
+        (ModelConfig, {"cnn_channels": []}, r"`model\.cnn_channels` is empty"),
+        (TrainConfig, {"optimizer": "Muon"}, "'adamw', 'muon'.* value: Muon"),
+        (TrainConfig, {"augment": "maybe"}, '"augment": .*value: maybe'),
+        (TrainConfig, {"augment": 1}, '"augment": .*value: 1'),
+        (TrainConfig, {"learning_rate": 0}, '"learning_rate": .* 0 does not'),
+        (TrainConfig, {"learning_rate": math.nan}, '"learning_rate": .* nan'),
+        (TrainConfig, {"learning_rate": math.inf}, "inf, expected a fin"),
+        (TrainConfig, {"clip": -1.0}, '"clip": .*: -1.0 does not'),
+        (TrainConfig, {"steps": 10, "val_every": 4}, "multiple of"),
+        (TrainConfig, {"warmup_steps": -1}, '"warmup_steps": .*: -1 does not'),
+        (
+            TrainConfig,
+            {"shrink_steps": 2001},
+            r"`train\.shrink_steps` is 2001, expected at most .* \(2000\)",
+        ),
+        (
+            TrainConfig,
+            {"curriculum": [{"steps": 0, "families": [1]}]},
+            '"curriculum": .*"steps": .*: 0 does not',
+        ),
+        (
+            TrainConfig,
+            {"curriculum": [{"steps": 2001, "families": [1]}]},
+            r"stages of \[2001\] steps, expected at most .* \(2000\)",
         ),
     ],
 )
-def test_bad_values_are_refused(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
+def test_bad_values_of_a_section(kind, values, message):
+    refused(kind, values, message)
+
+
+def refused(kind, values, message):
+    """It is refused in one line."""
+    with pytest.raises(ValueError, match=message) as error:
+        read(kind, values)
+    assert "\n" not in str(error.value)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from datasets.clevr.task import TASK, ClevrData
 from experiments.config import CompareConfig, TrainConfig
 from experiments.measure import cost
 from experiments.run.models import MODELS, Plan
@@ -36,7 +37,11 @@ def test_a_step_is_measured_as_it_is_trained(
 def test_a_batch_may_be_larger_than_validation(splits, sizes, tmp_path):
     count = len(splits.dataset("val"))
     config = CompareConfig(
-        runs=str(tmp_path), model=sizes, train=TrainConfig(batch_size=count + 9)
+        TASK.name,
+        runs=str(tmp_path),
+        data=ClevrData(),
+        model=sizes,
+        train=TrainConfig(batch_size=count + 9),
     )
     plan = Plan(sizes, splits.inputs, 12)
     found = cost.measure(Run.plan(config, "rn", 0, plan), splits, 1)

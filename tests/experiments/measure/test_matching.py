@@ -11,13 +11,13 @@ from experiments.run.models import MODELS, Plan
 @pytest.mark.parametrize(
     "name", [n for n, spec in MODELS.items() if spec.build and spec.matched]
 )
-def test_every_model_comes_within_ten_percent(name, depth, hidden):
+def test_every_model_comes_within_ten_percent(name, depth, hidden, inputs):
     sizes = ModelConfig(hidden_channels=hidden)
-    target = count_parameters(MODELS["rn"].build(Plan(sizes, 18, hidden)))
     spec = MODELS[name]
+    target = count_parameters(MODELS["rn"].build(Plan(sizes, inputs, hidden)))
 
     def build(width):
-        return spec.build(Plan(sizes, 18, width, depth, 0.2, [0, 2, 3]))
+        return spec.build(Plan(sizes, inputs, width, depth, 0.2, [0, 2, 3]))
 
     width = match_parameters(build, target, multiple_of=spec.multiple_of)
     assert width % spec.multiple_of == 0

@@ -28,7 +28,7 @@ def test_of_a_release_training_scenes_are_held_out(splits):
     batch = val[np.arange(len(val))]
     assert torch.equal(batch.y, answers)
     assert torch.equal(batch.question_type, types)
-    assert held.in_channels == splits.inputs
+    assert held.inputs == splits.inputs
 
 
 def test_families_are_found_among_the_held_out(splits):

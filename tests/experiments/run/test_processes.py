@@ -88,8 +88,11 @@ def test_small_sets_lie_where_they_are_trained_on(roots, splits, monkeypatch):
 
 def test_devices(monkeypatch):
     assert processes.device("cpu") == "cpu"
-    assert processes.device("gpu") == "cuda:0"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert processes.device("gpu") == processes.device("auto") == "cuda:0"
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert processes.device("cuda") == "cuda:3"
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert processes.device("auto") == "cpu"
+    with pytest.raises(ValueError, match=r"is 'gpu', but there is no GPU"):
+        processes.device("gpu")
