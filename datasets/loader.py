@@ -164,7 +164,7 @@ class QuestionLoader:
 
     Example::
 
-        dataset = QuestionDataset("data/train.h5")
+        dataset = QuestionDataset("data/train.h5", node_features=features)
         for batch in QuestionLoader(dataset, batch_size=640, shuffle=True):
             answers = model(batch.x, batch.batch, batch.tokens, ...)
     """

@@ -13,6 +13,7 @@ from rn_graph import GNN, DeepSets, QuestionOnly, RelationNetwork, SceneQA
 from rn_graph.encoders import (
     Cells,
     ConvNet,
+    Nodes,
     QuestionEncoder,
     ResidualNet,
     Sentences,
@@ -280,8 +281,24 @@ def num_objects(plan: Plan) -> int:
     return size[0] * size[1]
 
 
+class Unseen(nn.Module):
+    """Nothing of the scenes, for a model that only reads the questions."""
+
+    def forward(self, batch: Any) -> Nodes:
+        """As many objects as questions, without features."""
+        scene: torch.Tensor = batch.question_batch
+        count = len(scene)
+        rows = torch.arange(count, device=scene.device)
+        return Nodes(torch.zeros(count, 0, device=scene.device), rows)
+
+
 def _question_only(plan: Plan) -> nn.Module:
-    return _answering(plan, QuestionOnly(**_common(plan)))
+    if plan.question_channels is None:
+        raise ValueError(
+            "`models` has one that only reads the question, expected none: "
+            "the task has no questions"
+        )
+    return _answering(plan, QuestionOnly(**_common(plan)), Unseen())
 
 
 #: PyG's layers → label; those with heads need widths that these divide.

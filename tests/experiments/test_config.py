@@ -88,8 +88,10 @@ def test_yaml_reads_back_as_the_same_config():
 
 
 def test_numbers_are_python_s_own():
-    """What is written down of them is plain, and so are the widths of models."""
-    config = parsed("smoke", "--train.curriculum", "[{steps: 2, families: [0]}]")
+    """What is written down of them is plain."""
+    config = parsed(
+        "smoke", "--train.curriculum", "[{steps: 2, families: [0]}]"
+    )
     for value in (
         config.seeds,
         config.shares[0],
@@ -201,7 +203,11 @@ def test_results_stay_inside_their_folder(name):
     ("kind", "values", "message"),
     [
         (ModelConfig, {"dropout": 1.0}, '"dropout": .* 1.0 does not'),
-        (ModelConfig, {"readout_channels": [0]}, '"readout_channels": .* 0 does'),
+        (
+            ModelConfig,
+            {"readout_channels": [0]},
+            '"readout_channels": .* 0 does',
+        ),
         (ModelConfig, {"aggr": "max"}, '"aggr": .*value: max'),
         (
             ModelConfig,

@@ -5,12 +5,11 @@ import shutil
 import signal
 from dataclasses import replace
 
-import lightning as L
 import pytest
 import torch
 from torch import nn
 
-from datasets.clevr.augment import Augmentation
+from datasets.clevr.task import TASK
 from experiments.config import Stage, TrainConfig
 from experiments.report.results import read_curve
 from experiments.run.accuracy import evaluate
@@ -21,32 +20,8 @@ from experiments.run.training import (
     StepLoader,
     WholeCheckpoints,
     learning_rate_factor,
-    train,
 )
-from experiments.run.trainings import augmentation, stages
-from rn_graph.pairs import AttentionPairs
-
-# Steps that do not divide the data's epochs (30 scenes, some 18 batches).
-CONFIG = TrainConfig(
-    steps=40, batch_size=16, warmup_steps=5, val_every=8, learning_rate=3e-3
-)
-
-
-def fit(splits, sizes, folder, config=CONFIG, seed=3, name="rn"):
-    L.seed_everything(seed, workers=True, verbose=False)
-    model = MODELS[name].build(
-        Plan(sizes, splits.inputs, 12, share=0.3 if "_" in name else None)
-    )
-    train(
-        model,
-        stages(config, splits, seed),
-        splits.loader("val", config.batch_size),
-        config,
-        seed,
-        folder,
-        augment=Augmentation() if config.augment else None,
-    )
-    return model, folder / "checkpoints" / "best.ckpt"
+from tests.experiments.run.fitting import CONFIG, fit
 
 
 def test_schedule():
@@ -80,50 +55,13 @@ def test_step_loader_does_not_depend_on_where_it_starts(splits):
     assert not torch.equal(whole[0], whole[7])
 
 
-def test_stages_of_a_curriculum_follow_each_other(splits):
-    config = TrainConfig(
-        steps=48,
-        val_every=8,
-        batch_size=10,
-        whole_scenes=True,
-        curriculum=[Stage(9, ["zero_hop"]), Stage(20, ["zero_hop", 72, 73])],
-    )
-    zero_hop = set(range(84, 90))
-    loaders = stages(config, splits, 0)
-    assert [begin for begin, _ in loaders] == [0, 9, 29]
-
-    def families(first):
-        steps = StepLoader(loaders, 8)
-        found = []
-        for start in range(first, 48, 8):
-            steps.start = start
-            found += [batch.family.tolist() for batch in steps]
-        return found
-
-    asked = families(0)
-    assert len(asked) == 48
-    assert {f for batch in asked[:9] for f in batch} <= zero_hop
-    second = {f for batch in asked[9:29] for f in batch}
-    assert second <= zero_hop | {72, 73}
-    assert second & {72, 73}
-    assert not {f for batch in asked[29:] for f in batch} <= second
-    for first in 8, 16, 32:
-        assert families(first) == asked[first:]
-
-
-def test_a_curriculum_of_families_that_are_not_there_is_refused(splits):
-    config = TrainConfig(batch_size=99, curriculum=[Stage(9, ["three_hop"])])
-    with pytest.raises(ValueError, match=r"only \d+ training .*three_hop"):
-        stages(config, splits, 0)
-
-
-def test_muon_takes_hidden_matrices_and_adamw_the_rest(sizes):
+def test_muon_takes_hidden_matrices_and_adamw_the_rest(sizes, inputs):
     config = TrainConfig(optimizer="muon", learning_rate=0.02)
     for name, spec in MODELS.items():
-        if spec.build is None:
+        if spec.build is None or spec.images:
             continue
         degrees = [0, 3, 5]
-        model = spec.build(Plan(sizes, 18, 12, 2, 0.5, degrees))
+        model = spec.build(Plan(sizes, inputs, 12, 2, 0.5, degrees))
         names = {id(p): name for name, p in model.named_parameters()}
         muon, adamw = make_optimizer(model, config).param_groups
         assert (muon["lr"], adamw["lr"]) == pytest.approx((0.02, 0.001))
@@ -228,63 +166,14 @@ def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint(
     assert found["global_step"] == expected["global_step"]
 
 
-@pytest.mark.parametrize(
-    ("name", "wide"),
-    [
-        ("rn_attention", [0.3 ** (step / 20) for step in range(20)]),
-        ("rn_distilled", [1.0] * 20),
-    ],
-)
-def test_a_budget_shrinks_from_all_pairs_to_its_own(
-    splits, sizes, tmp_path, monkeypatch, name, wide
-):
-    shares = {True: [], False: []}
-    forward = AttentionPairs.forward
-
-    def seen(self, *args, **kwargs):
-        shares[self.training].append(self.budget.share)
-        return forward(self, *args, **kwargs)
-
-    monkeypatch.setattr(AttentionPairs, "forward", seen)
-    config = replace(CONFIG, shrink_steps=20)
-    model, _ = fit(splits, sizes, tmp_path, config, name=name)
-    assert shares[True] == pytest.approx(wide + [0.3] * 20)
-    assert set(shares[False]) == {0.3}
-    assert model.model.pairs.budget.share == 0.3
-
-
-def test_distilled_pairs_learn_while_all_pairs_are_summed(
-    splits, sizes, tmp_path
-):
-    config = replace(
-        CONFIG, shrink_steps=16, schedule="constant", weight_decay=0
-    )
-
-    def scorer(steps):
-        """The selection's parameters after some steps."""
-        model, _ = fit(
-            splits,
-            sizes,
-            tmp_path / str(steps),
-            replace(config, steps=steps),
-            name="rn_distilled",
-        )
-        return nn.utils.parameters_to_vector(model.model.pairs.parameters())
-
-    after_16, after_24 = scorer(16), scorer(24)
-    assert torch.equal(after_16, after_24)  # gets no gradient any more
-    config = replace(config, shrink_steps=8)
-    assert not torch.equal(scorer(8), after_16)
-
-
 def test_the_best_weights_are_those_of_the_best_look(splits, sizes, tmp_path):
     _, best = fit(splits, sizes, tmp_path)
     steps, accuracy = read_curve(tmp_path)
     assert steps == [8, 16, 24, 32, 40]
     model = MODELS["rn"].build(Plan(sizes, splits.inputs, 12))
     load_weights(model, best)
-    again = evaluate(model, splits.loader("val", 16)).accuracy()["all"]
-    assert again == pytest.approx(max(accuracy))
+    again = evaluate(model, splits.loader("val", 16), TASK).accuracy()
+    assert again["all"] == pytest.approx(max(accuracy))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(
@@ -307,15 +196,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     assert all(torch.isfinite(p).all() for p in model.parameters())
 
 
-def test_only_states_of_clevr_can_be_augmented(splits, monkeypatch):
-    assert isinstance(augmentation(splits), Augmentation)
-    data = splits.dataset("train")
-    other = replace(data.store.vocabularies, attributes=())
-    monkeypatch.setattr(data, "store", replace(data.store, vocabularies=other))
-    with pytest.raises(ValueError, match=r"`train\.augment` is true, but"):
-        augmentation(splits)
-
-
 def test_ctrl_c_stops_the_whole_comparison(
     splits, sizes, tmp_path, monkeypatch
 ):
@@ -331,7 +211,7 @@ def test_ctrl_c_stops_the_whole_comparison(
         signal.signal(signal.SIGINT, handler)
 
 
-def test_a_missing_checkpoint_is_named(sizes, tmp_path):
-    model = MODELS["lstm"].build(Plan(sizes, 18, 12))
+def test_a_missing_checkpoint_is_named(sizes, inputs, tmp_path):
+    model = MODELS["lstm"].build(Plan(sizes, inputs, 12))
     with pytest.raises(FileNotFoundError, match=r"best\.ckpt"):
         load_weights(model, tmp_path / "best.ckpt")
