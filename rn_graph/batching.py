@@ -22,7 +22,7 @@ class QuestionRows(NamedTuple):
     question: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass
 class Complete:
     """All pairs within each graph.
 
@@ -165,7 +165,7 @@ def complete_edge_index(
 
 
 def _check_values(name: str, index: Tensor) -> None:
-    if not torch.compiler.is_compiling() and not has_values(index):
+    if not (torch.compiler.is_compiling() or has_values(index)):
         raise ValueError(
             f"`{name}` has a shape alone (on meta, or fake), expected values: "
             f"the number of rows depends on them"

@@ -164,12 +164,12 @@ class PairMLP(nn.Module):
         )
 
     def _pair_widths(self) -> list[int]:
-        """Columns of the first weight: of o_i, o_j, e_ij and q."""
+        """Columns of the first weight: of o_i, o_j, and e_ij, q if any."""
+        asked = 0 if self.question_layer else self.question_channels
         return [
             self.receiver_channels,
             0 if self.symmetric else self.sender_channels,
-            self.edge_channels,
-            0 if self.question_layer else self.question_channels,
+            *filter(None, (self.edge_channels, asked)),
         ]
 
     def reset_parameters(self) -> None:
@@ -213,14 +213,17 @@ class PairMLP(nn.Module):
             not (self.dropout and self.training)
             and not (self.plain_last and len(lins) == 1)
             and all(map(self._is_bare, lins))
-            and len(self.norms) == 0
+            and not self.norms._modules
         )
 
     @property
     def is_summed_first(self) -> bool:
         """Whether the last layer is linear, and may wait for the sum."""
-        lins = self.lins
-        return self.plain_last and len(lins) > 1 and self._is_bare(lins[-1])
+        return (
+            self.plain_last
+            and len(self.lins) > 1
+            and self._is_bare(self.lins[-1])
+        )
 
     @property
     def has_late_question(self) -> bool:
@@ -276,9 +279,8 @@ class PairMLP(nn.Module):
         receiver, sender = x_i, x_j
         is_split = self.is_split
         if is_split:
-            w_i, w_j, *_ = self._first_weights()
-            receiver = F.linear(x_i, w_i, self.first.bias)
-            sender = F.linear(x_j, w_j)
+            bias, (w_i, w_j, *_) = self.first.bias, self._first_weights()
+            receiver, sender = F.linear(x_i, w_i, bias), F.linear(x_j, w_j)
         if node is not None:
             receiver = receiver[node]
         if question is None:

@@ -49,7 +49,7 @@ def choose(
         return "rows"
     if isinstance(pairs, Edges) or pairs.question_batch is not None:
         return "blocked"
-    if torch.compiler.is_compiling() or not has_values(x):
+    if not has_values(x):
         return "blocked"
     if x.is_cuda and triton.is_chosen(_widths(g), compute_dtype(x), x.device):
         return "triton"
@@ -80,7 +80,7 @@ def why_not(
     if backend == "triton":
         return triton.why_not(_widths(g), compute_dtype(x), x.device)
     if backend == "dense":
-        if pairs.share or torch.compiler.is_compiling() or not has_values(x):
+        if pairs.share or not has_values(x):
             return "it sums whole graphs, and is not for compilers"
         if len(set(pairs.sizes(x.size(0)))) > 1:
             return "the graphs are of different sizes"
