@@ -13,6 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import (
+    is_batchedtensor,
+    is_legacy_batchedtensor,
+    maybe_current_level,
+)
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 
@@ -30,16 +35,15 @@ def is_transformed() -> bool:
     ``torch.jit.trace``, that is, but not :func:`torch.compile`.
     """
     return not torch.compiler.is_compiling() and (
-        torch._C._functorch.maybe_current_level() is not None
+        maybe_current_level() is not None
         or forward_ad._current_level >= 0
-        or torch.jit.is_tracing()
+        or torch._C._get_tracing_state() is not None
     )
 
 
 def is_batched(x: Tensor) -> bool:
     """Whether ``x`` stands for a batch of tensors, as within ``vmap``."""
-    functorch = torch._C._functorch
-    return functorch.is_batchedtensor(x) or functorch.is_legacy_batchedtensor(x)
+    return is_batchedtensor(x) or is_legacy_batchedtensor(x)
 
 
 def has_values(x: Tensor | None = None) -> bool:

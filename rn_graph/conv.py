@@ -366,10 +366,7 @@ class RNConv(MessagePassing):
         own = type(self)
         return (
             any(map(vars(self).get, _WATCHED))
-            or any(
-                getattr(own, name) is not getattr(RNConv, name)
-                for name in (() if own is RNConv else _METHODS)
-            )
+            or (own is not RNConv and _methods(own) != _methods(RNConv))
             or not _is_pygs(self.propagate)
             or not self._has_own_aggr()
             or any(map(has_hooks, self.g.modules() if called else (self.g,)))
@@ -510,15 +507,11 @@ class RNConv(MessagePassing):
         edge_weight: Tensor | None,
     ) -> Edges | None:
         """The edges, checked; ``None``: all pairs, which have none."""
+        given = {"edge_attr": edge_attr, "edge_weight": edge_weight}
         if edge_index is None:
-            self._check_all_pairs(x_j is x_i, edge_attr, edge_weight)
+            self._check_all_pairs(x_j is x_i, given)
             return None
-        self._check_places(
-            x_i,
-            edge_index=edge_index,
-            edge_attr=edge_attr,
-            edge_weight=edge_weight,
-        )
+        self._check_places(x_i, edge_index=edge_index, **given)
         edges = read_edges(
             edge_index, x_j.size(0), x_i.size(0), edge_weight, self.flow
         )
@@ -542,20 +535,14 @@ class RNConv(MessagePassing):
         return edges._replace(attr=edge_attr)
 
     def _check_all_pairs(
-        self,
-        one_set: bool,
-        edge_attr: Tensor | None,
-        edge_weight: Tensor | None,
+        self, one_set: bool, given: dict[str, Tensor | None]
     ) -> None:
         if not one_set:
             raise ValueError(
                 "`x` is a pair of senders and receivers without `edge_index`: "
                 "expected edges, since all pairs are those of one set of nodes"
             )
-        for name, value in (
-            ("edge_attr", edge_attr),
-            ("edge_weight", edge_weight),
-        ):
+        for name, value in given.items():
             if value is not None:
                 raise ValueError(
                     f"`{name}` is given without `edge_index`: expected the "
@@ -582,6 +569,10 @@ def _of_receivers(*values: Any) -> list[Any]:
         value[1] if isinstance(value, tuple) and len(value) == 2 else value
         for value in values
     ]
+
+
+def _methods(cls: type) -> list[Any]:
+    return [getattr(cls, name) for name in _METHODS]
 
 
 def _is_pygs(propagate: Any) -> bool:

@@ -195,7 +195,7 @@ class PairMLP(nn.Module):
     @property
     def first(self) -> Any:
         """The first layer."""
-        return self.lins._modules["0"]
+        return self._modules["lins"]._modules["0"]
 
     @property
     def is_split(self) -> bool:
@@ -208,12 +208,12 @@ class PairMLP(nn.Module):
 
         A plain last layer is left to :meth:`finish`.
         """
-        lins = self.lins._modules.values()
+        lins = self._modules["lins"]._modules.values()
         return (
             not (self.dropout and self.training)
             and not (self.plain_last and len(lins) == 1)
             and all(map(self._is_bare, lins))
-            and not self.norms._modules
+            and not self._modules["norms"]._modules
         )
 
     @property
@@ -233,7 +233,7 @@ class PairMLP(nn.Module):
 
     def materialize(self, receiver_channels: int, sender_channels: int) -> None:
         """Set widths left open (``-1``) and draw the first layer's weight."""
-        if min(self.receiver_channels, self.sender_channels) >= 0:
+        if self.receiver_channels >= 0 and self.sender_channels >= 0:
             return
         if self.symmetric and receiver_channels != sender_channels:
             raise ValueError(
@@ -255,8 +255,8 @@ class PairMLP(nn.Module):
             )
 
     def _first_weights(self) -> tuple[Tensor, ...]:
-        weight, widths = self.first.weight, self._pair_widths()
-        w_i, w_j, *rest = weight.split_with_sizes(widths, dim=1)
+        weight = self.first._parameters["weight"]
+        w_i, w_j, *rest = weight.split_with_sizes(self._pair_widths(), dim=1)
         return (w_i, w_i if self.symmetric else w_j, *rest)
 
     def terms(
@@ -279,8 +279,9 @@ class PairMLP(nn.Module):
         receiver, sender = x_i, x_j
         is_split = self.is_split
         if is_split:
-            bias, (w_i, w_j, *_) = self.first.bias, self._first_weights()
-            receiver, sender = F.linear(x_i, w_i, bias), F.linear(x_j, w_j)
+            w_i, w_j, *_ = self._first_weights()
+            receiver = F.linear(x_i, w_i, self.first._parameters["bias"])
+            sender = F.linear(x_j, w_j)
         if node is not None:
             receiver = receiver[node]
         if question is None:
@@ -305,13 +306,13 @@ class PairMLP(nn.Module):
 
         Of a plain g, and without a plain last layer.
         """
-        lins = [lin._parameters for lin in self.lins._modules.values()][1:]
+        _, *lins = self._modules["lins"]._modules.values()
         lins = lins[:-1] if self.plain_last else lins
-        weights = [lin["weight"] for lin in lins]
+        weights = [lin._parameters["weight"] for lin in lins]
         if self.question_channels and 0 < self.question_layer <= len(lins):
             at = self.question_layer - 1
             weights[at] = weights[at][:, : -self.question_channels]
-        return weights, [lin["bias"] for lin in lins]
+        return weights, [lin._parameters["bias"] for lin in lins]
 
     def _call(self, layer: int, h: Tensor, late: Tensor | None) -> Tensor:
         """One of the layers but the first, before its norm and ReLU."""

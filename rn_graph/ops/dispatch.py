@@ -94,10 +94,12 @@ def _widths(g: PairMLP) -> list[int]:
 
 def _is_small(g: PairMLP, x: Tensor, pairs: Complete) -> bool:
     """Whether the dense form pays: equal graphs, with few pairs in all."""
-    dtype = compute_dtype(x)
+    nodes = x.size(0) if pairs.batch is None else pairs.batch.numel()
+    dtype = x.dtype
+    if nodes**2 * g.widest * dtype.itemsize > DENSE_BYTES[0]:
+        dtype = compute_dtype(x)  # what is narrower fits all the more
     passes = dtype.itemsize < 4 and torch.is_grad_enabled()
     most = DENSE_BYTES[passes] // (g.widest * dtype.itemsize)
-    nodes = x.size(0) if pairs.batch is None else pairs.batch.numel()
     if not 0 < nodes <= most or pairs.share:
         return False
     sizes = pairs.sizes(nodes)
