@@ -190,7 +190,7 @@ def check_features(
         )
     if not checks_enabled(x):
         return
-    if not finite and torch.isnan(x).any():
+    if not finite and torch.isnan(x).any().item():
         raise ValueError(f"`{name}` contains NaN, expected numbers")
     if finite and not torch.isfinite(x).all():
         found = "NaN" if torch.isnan(x).any() else "infinity"

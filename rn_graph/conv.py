@@ -301,7 +301,8 @@ class RNConv(MessagePassing):
         else:
             self._check(x_j, x_i, size, asked, ordered)
         edges = self._read_edges(x_j, x_i, edge_index, edge_attr, edge_weight)
-        self.g.materialize(x_i.size(1), x_j.size(1))
+        if self.g.receiver_channels < 0 or self.g.sender_channels < 0:
+            self.g.materialize(x_i.size(1), x_j.size(1))
         plan = self._decide(x_i, edges, batch, question_batch)
         out = self._sum(x_j, x_i, question, plan)
         # The sum leaves autocast as float32, like torch's own sums.
@@ -477,8 +478,15 @@ class RNConv(MessagePassing):
                 f"`size` is {tuple(size)}, expected {found}, the numbers of "
                 f"(senders, receivers)"
             )
-        check_questions(found[1], self.question_channels, *asked, ordered)
         question, batch, question_batch = asked
+        check_questions(
+            found[1],
+            self.question_channels,
+            question,
+            batch,
+            question_batch,
+            ordered,
+        )
         self._check_places(
             x_i,
             x=x_i,
@@ -508,10 +516,28 @@ class RNConv(MessagePassing):
     ) -> Edges | None:
         """The edges, checked; ``None``: all pairs, which have none."""
         given = {"edge_attr": edge_attr, "edge_weight": edge_weight}
-        if edge_index is None:
-            self._check_all_pairs(x_j is x_i, given)
+        if edge_index is not None:
+            self._check_places(x_i, edge_index=edge_index, **given)
+        elif x_j is not x_i:
+            raise ValueError(
+                "`x` is a pair of senders and receivers without `edge_index`: "
+                "expected edges, since all pairs are those of one set of nodes"
+            )
+        elif self.edge_channels is not None and edge_attr is None:
+            raise ValueError(
+                "`edge_attr` is missing: the layer was made with "
+                f"`edge_channels={self.edge_channels}`, which takes an "
+                "`edge_index` and its features"
+            )
+        else:
+            for name, value in given.items():
+                if value is not None:
+                    raise ValueError(
+                        f"`{name}` is given without `edge_index`: expected "
+                        f"the edges that it belongs to (`complete_edge_index` "
+                        f"lists all pairs)"
+                    )
             return None
-        self._check_places(x_i, edge_index=edge_index, **given)
         edges = read_edges(
             edge_index, x_j.size(0), x_i.size(0), edge_weight, self.flow
         )
@@ -533,28 +559,6 @@ class RNConv(MessagePassing):
                 f"{edges.sender.numel()}, one an edge"
             )
         return edges._replace(attr=edge_attr)
-
-    def _check_all_pairs(
-        self, one_set: bool, given: dict[str, Tensor | None]
-    ) -> None:
-        if not one_set:
-            raise ValueError(
-                "`x` is a pair of senders and receivers without `edge_index`: "
-                "expected edges, since all pairs are those of one set of nodes"
-            )
-        for name, value in given.items():
-            if value is not None:
-                raise ValueError(
-                    f"`{name}` is given without `edge_index`: expected the "
-                    f"edges that it belongs to (`complete_edge_index` lists "
-                    f"all pairs)"
-                )
-        if self.edge_channels is not None:
-            raise ValueError(
-                "`edge_attr` is missing: the layer was made with "
-                f"`edge_channels={self.edge_channels}`, which takes an "
-                "`edge_index` and its features"
-            )
 
     def __repr__(self) -> str:
         return (

@@ -193,9 +193,15 @@ class PairMLP(nn.Module):
         )
 
     @property
+    def _layers(self) -> dict[str, Any]:
+        # As `self.lins`, which torch looks for in vain elsewhere first.
+        layers: dict[str, Any] = vars(self)["_modules"]["lins"]._modules
+        return layers
+
+    @property
     def first(self) -> Any:
         """The first layer."""
-        return self._modules["lins"]._modules["0"]
+        return self._layers["0"]
 
     @property
     def is_split(self) -> bool:
@@ -208,12 +214,12 @@ class PairMLP(nn.Module):
 
         A plain last layer is left to :meth:`finish`.
         """
-        lins = self._modules["lins"]._modules.values()
+        lins = self._layers.values()
         return (
             not (self.dropout and self.training)
             and not (self.plain_last and len(lins) == 1)
             and all(map(self._is_bare, lins))
-            and not self._modules["norms"]._modules
+            and not self.norms._modules
         )
 
     @property
@@ -233,8 +239,6 @@ class PairMLP(nn.Module):
 
     def materialize(self, receiver_channels: int, sender_channels: int) -> None:
         """Set widths left open (``-1``) and draw the first layer's weight."""
-        if self.receiver_channels >= 0 and self.sender_channels >= 0:
-            return
         if self.symmetric and receiver_channels != sender_channels:
             raise ValueError(
                 f"`x` has {sender_channels} and {receiver_channels} channels, "
@@ -277,8 +281,7 @@ class PairMLP(nn.Module):
             row: Question of each row ``[R]``.
         """
         receiver, sender = x_i, x_j
-        is_split = self.is_split
-        if is_split:
+        if is_split := self._is_bare(self.first):
             w_i, w_j, *_ = self._first_weights()
             receiver = F.linear(x_i, w_i, self.first._parameters["bias"])
             sender = F.linear(x_j, w_j)
@@ -306,7 +309,7 @@ class PairMLP(nn.Module):
 
         Of a plain g, and without a plain last layer.
         """
-        _, *lins = self._modules["lins"]._modules.values()
+        _, *lins = self._layers.values()
         lins = lins[:-1] if self.plain_last else lins
         weights = [lin._parameters["weight"] for lin in lins]
         if self.question_channels and 0 < self.question_layer <= len(lins):

@@ -151,41 +151,36 @@ def run(
     keep_bytes: int | None = None,
 ) -> Tensor:
     """:func:`pair_sum` by the backend that :func:`choose` gave."""
-    out = _sum(g, terms, pairs, backend, keep_bytes)
+    if backend in ("rows", "reference"):
+        assert isinstance(pairs, Complete)
+        out = sum_rows(g, terms, pairs, backend == "reference")
+    else:
+        weights, biases = g.later()
+        late, at = terms.late, g.question_layer
+        if late is None or at > len(weights):
+            late, at = None, 0  # a plain last layer's question waits, too
+        some = PairTerms(terms.receiver, terms.sender, late)
+        layers = Layers(weights, biases, at)
+        if backend == "blocked":
+            out = blocked.sum_blocked(g, some, layers, pairs, keep_bytes)
+        elif backend == "dense":
+            assert isinstance(pairs, Complete)
+            out = sum_dense(some, layers, pairs)
+        else:  # Triton need not be installed
+            from rn_graph.ops.triton.engine import TritonEngine
+
+            assert isinstance(pairs, Complete)
+            sizes, device = (
+                pairs.sizes(len(some.receiver)),
+                some.receiver.device,
+            )
+            engine = TritonEngine(
+                torch.tensor(sizes, dtype=torch.long, device="cpu"),
+                pairs.self_pairs,
+                device,
+                pairs.share,
+            )
+            out = apply(engine, *cast(some, layers))
     if not g.is_summed_first:
         return out
     return g.finish(out, pairs.num_pairs(out), terms.late)
-
-
-def _sum(
-    g: PairMLP,
-    terms: PairTerms,
-    pairs: Complete | Edges,
-    backend: str,
-    keep_bytes: int | None,
-) -> Tensor:
-    """The same without a plain last layer, which is linear, and can wait."""
-    if backend in ("rows", "reference"):
-        assert isinstance(pairs, Complete)
-        return sum_rows(g, terms, pairs, backend == "reference")
-    weights, biases = g.later()
-    at = 0 if terms.late is None else g.question_layer
-    if at > len(weights):  # a plain last layer's question waits, too
-        at, terms = 0, terms._replace(late=None)
-    layers = Layers(weights, biases, at)
-    if backend == "blocked":
-        return blocked.sum_blocked(g, terms, layers, pairs, keep_bytes)
-    assert isinstance(pairs, Complete)
-    sizes = pairs.sizes(terms.receiver.size(0))
-    if backend == "dense":
-        return sum_dense(terms, layers, max([1, *sizes]), pairs.self_pairs)
-    # Triton need not be installed.
-    from rn_graph.ops.triton.engine import TritonEngine
-
-    engine = TritonEngine(
-        torch.tensor(sizes, dtype=torch.long, device="cpu"),
-        pairs.self_pairs,
-        terms.receiver.device,
-        pairs.share,
-    )
-    return apply(engine, *cast(terms, layers))
