@@ -247,13 +247,13 @@ def check_index(
         )
     if not checks_enabled(index) or index.numel() == 0:
         return
-    low, high = int(index.min()), int(index.max())
+    low, high = (int(end) for end in torch.aminmax(index))
     if low < 0 or (upper is not None and high >= upper):
         bound = "≥ 0" if upper is None else f"in [0, {upper})"
         raise ValueError(
             f"`{name}` holds values from {low} to {high}, expected {bound}"
         )
-    if ordered and bool((index[1:] < index[:-1]).any()):
+    if ordered and (index[1:] < index[:-1]).any():
         raise ValueError(
             f"`{name}` is not sorted, expected ascending order (the nodes of "
             f"a graph stand together)"

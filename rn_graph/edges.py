@@ -210,7 +210,7 @@ def _expand(ptr: Tensor) -> Tensor:
 def _check_range(verb: str, index: Tensor, size: int) -> None:
     if not checks_enabled(index) or index.numel() == 0:
         return
-    low, high = int(index.min()), int(index.max())
+    low, high = (int(end) for end in torch.aminmax(index))
     if low < 0 or high >= size:
         raise ValueError(
             f"`edge_index` {verb} nodes {low} to {high}, expected indices in "

@@ -37,8 +37,7 @@ def sum_dense(terms: PairTerms, layers: Layers, pairs: Complete) -> Tensor:
     late = terms.late
     if late is not None:
         late = late.repeat_interleave(size, 0)
-    # One row a pair: of more dimensions, torch adds the bias in another pass.
-    h = layers.run((receiver + sender).flatten(0, 2), late)
+    h = layers.run(receiver + sender, late)
     h = h.view(nodes, size, h.size(1))
     if not pairs.self_pairs:
         own = torch.eye(size, dtype=torch.bool, device=h.device)
