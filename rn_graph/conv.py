@@ -461,7 +461,7 @@ class RNConv(MessagePassing):
         x_j: Tensor,
         x_i: Tensor,
         size: Size,
-        asked: list[Any],
+        asked: tuple[Any, Any, Any],
         ordered: bool,
     ) -> None:
         """Check nodes, and questions with their graphs."""
@@ -478,15 +478,8 @@ class RNConv(MessagePassing):
                 f"`size` is {tuple(size)}, expected {found}, the numbers of "
                 f"(senders, receivers)"
             )
+        check_questions(found[1], self.question_channels, *asked, ordered)
         question, batch, question_batch = asked
-        check_questions(
-            found[1],
-            self.question_channels,
-            question,
-            batch,
-            question_batch,
-            ordered,
-        )
         self._check_places(
             x_i,
             x=x_i,
@@ -567,7 +560,7 @@ class RNConv(MessagePassing):
         )
 
 
-def _of_receivers(*values: Any) -> list[Any]:
+def _of_receivers(*values: Any) -> Any:
     """Of pairs (of senders, of receivers) the receivers'."""
     return [
         value[1] if isinstance(value, tuple) and len(value) == 2 else value

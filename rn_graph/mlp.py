@@ -293,7 +293,10 @@ class PairMLP(nn.Module):
         if self._is_bare(at):
             # The question's columns are the last.
             question = F.linear(question, at.weight[:, -question.size(1) :])
-        late = _per_row(question, receiver, row)
+        if row is None:  # one question needs no index: it goes to every row
+            late = question.expand(receiver.size(0), -1)
+        else:
+            late = question[row]
         if self.question_layer == 0 and is_split:
             return PairTerms(receiver + late, sender, None)
         return PairTerms(receiver, sender, late)
@@ -444,8 +447,3 @@ class PairModule(PairMLP):
                 f"expected {list(expected)}"
             )
         return out
-
-
-def _per_row(term: Tensor, rows: Tensor, index: Tensor | None) -> Tensor:
-    # One question needs no index: it goes to every row.
-    return term.expand(rows.size(0), -1) if index is None else term[index]
