@@ -247,7 +247,7 @@ def check_index(
         )
     if not checks_enabled(index) or index.numel() == 0:
         return
-    low, high = (int(end) for end in torch.aminmax(index))
+    low, high = int(index.min()), int(index.max())
     if low < 0 or (upper is not None and high >= upper):
         bound = "≥ 0" if upper is None else f"in [0, {upper})"
         raise ValueError(

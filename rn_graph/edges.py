@@ -204,7 +204,7 @@ def _read_sparse(matrix: Any) -> tuple[Edges, bool]:
 def _check_range(verb: str, index: Tensor, size: int) -> None:
     if not checks_enabled(index) or index.numel() == 0:
         return
-    low, high = (int(end) for end in torch.aminmax(index))
+    low, high = int(index.min()), int(index.max())
     if low < 0 or high >= size:
         raise ValueError(
             f"`edge_index` {verb} nodes {low} to {high}, expected indices in "
