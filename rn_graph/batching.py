@@ -22,7 +22,7 @@ class QuestionRows(NamedTuple):
     question: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass
 class Complete:
     """All pairs within each graph.
 
@@ -119,7 +119,8 @@ def question_rows(batch: Tensor, question_batch: Tensor) -> QuestionRows:
     _check_values("batch", batch)
     _check_values("question_batch", question_batch)
     start, lengths = graph_spans(batch, question_batch)
-    question = _expand(lengths)
+    questions = torch.arange(lengths.numel(), device=batch.device)
+    question = questions.repeat_interleave(lengths)
     first = lengths.cumsum(0) - lengths
     within = torch.arange(question.numel(), device=batch.device)
     return QuestionRows(within + (start - first)[question], question)
@@ -153,26 +154,16 @@ def complete_edge_index(
         receiver = nodes.repeat_interleave(num_nodes)
         sender = nodes.repeat(num_nodes)
     else:
-        check_index("batch", batch, num_nodes, ordered=True)
-        _check_values("batch", batch)
-        start, sizes = graph_spans(batch, batch)
-        receiver = _expand(sizes)
-        first = sizes.cumsum(0) - sizes
-        within = torch.arange(receiver.numel(), device=batch.device)
-        sender = within + (start - first)[receiver]
+        # Each node asks about its graph.
+        check_index("batch", batch, num_nodes)
+        sender, receiver = question_rows(batch, batch)
     index = torch.stack([sender, receiver])
     return index if self_pairs else index[:, sender != receiver]
 
 
 def _check_values(name: str, index: Tensor) -> None:
-    if not torch.compiler.is_compiling() and not has_values(index):
+    if not (torch.compiler.is_compiling() or has_values(index)):
         raise ValueError(
             f"`{name}` has a shape alone (on meta, or fake), expected values: "
             f"the number of rows depends on them"
         )
-
-
-def _expand(lengths: Tensor) -> Tensor:
-    """Repeat each position as often as its length says."""
-    positions = torch.arange(lengths.numel(), device=lengths.device)
-    return torch.repeat_interleave(positions, lengths)

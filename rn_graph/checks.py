@@ -13,8 +13,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import (
+    is_batchedtensor,
+    is_legacy_batchedtensor,
+    maybe_current_level,
+)
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
+
+from rn_graph.dtypes import is_autocast
 
 # Of each thread and each asynchronous task its own.
 _enabled: ContextVar[bool] = ContextVar("value_checks", default=True)
@@ -28,34 +35,27 @@ def is_transformed() -> bool:
     ``torch.jit.trace``, that is, but not :func:`torch.compile`.
     """
     return not torch.compiler.is_compiling() and (
-        torch._C._functorch.maybe_current_level() is not None
+        maybe_current_level() is not None
         or forward_ad._current_level >= 0
-        or torch.jit.is_tracing()
+        or torch._C._get_tracing_state() is not None
     )
 
 
 def is_batched(x: Tensor) -> bool:
     """Whether ``x`` stands for a batch of tensors, as within ``vmap``."""
-    functorch = torch._C._functorch
-    return functorch.is_batchedtensor(x) or functorch.is_legacy_batchedtensor(x)
+    return is_batchedtensor(x) or is_legacy_batchedtensor(x)
 
 
-def has_values(*tensors: Tensor | None) -> bool:
-    """Whether tensors have values to look at, not shapes alone."""
-    for t in tensors:
-        if t is not None and (t.is_meta or isinstance(t, FakeTensor)):
-            return False
-    return True
+def has_values(x: Tensor | None = None) -> bool:
+    """Whether a tensor has values to look at now, not a shape alone."""
+    if torch.compiler.is_compiling():
+        return False
+    return x is None or not (x.is_meta or isinstance(x, FakeTensor))
 
 
-def checks_enabled(*tensors: Tensor | None) -> bool:
-    """Whether checks that read the values of these tensors run now."""
-    return (
-        not torch.compiler.is_compiling()
-        and _enabled.get()
-        and not is_transformed()
-        and has_values(*tensors)
-    )
+def checks_enabled(x: Tensor | None = None) -> bool:
+    """Whether checks that read the values of ``x`` run now."""
+    return has_values(x) and _enabled.get() and not is_transformed()
 
 
 @contextmanager
@@ -135,7 +135,8 @@ def check_place(
         x: The tensor; anything else is left to other checks.
         like: The tensor that it will meet.
         what: What the message calls ``like``.
-        dtype: Whether the types must be the same, too.
+        dtype: Whether the types must be the same, too, as far as autocast
+            does not see to it.
 
     Raises:
         TypeError: For another type.
@@ -147,7 +148,7 @@ def check_place(
         raise ValueError(
             f"`{name}` is on {x.device}, expected {like.device}, where {what}"
         )
-    if dtype and x.dtype != like.dtype:
+    if dtype and x.dtype != like.dtype and not is_autocast(like):
         raise TypeError(
             f"`{name}` is {x.dtype}, expected {like.dtype}, as {what}"
         )
@@ -169,7 +170,7 @@ def check_features(
     Args:
         name: The argument's name, for the message.
         x: The tensor, expected ``[rows, channels]``.
-        channels: The expected width; ``None`` accepts any.
+        channels: The expected width; ``None`` and ``-1`` accept any.
         rows: What the message calls the first dimension.
         finite: Whether infinity is refused, too.
 
@@ -181,17 +182,18 @@ def check_features(
         raise TypeError(
             f"`{name}` is {_kind(x)}, expected a floating-point tensor"
         )
-    width = "channels" if channels is None else channels
-    if x.dim() != 2 or (channels is not None and x.size(1) != channels):
+    known = channels is not None and channels >= 0
+    if x.dim() != 2 or (known and x.size(1) != channels):
+        width = channels if known else "channels"
         raise ValueError(
             f"`{name}` has shape {list(x.shape)}, expected [{rows}, {width}]"
         )
     if not checks_enabled(x):
         return
-    if not finite and bool(torch.isnan(x).any()):
+    if not finite and torch.isnan(x).any().item():
         raise ValueError(f"`{name}` contains NaN, expected numbers")
-    if finite and not bool(torch.isfinite(x).all()):
-        found = "NaN" if bool(torch.isnan(x).any()) else "infinity"
+    if finite and not torch.isfinite(x).all():
+        found = "NaN" if torch.isnan(x).any() else "infinity"
         raise ValueError(f"`{name}` contains {found}, expected finite numbers")
 
 
@@ -251,7 +253,7 @@ def check_index(
         raise ValueError(
             f"`{name}` holds values from {low} to {high}, expected {bound}"
         )
-    if ordered and bool((index[1:] < index[:-1]).any()):
+    if ordered and (index[1:] < index[:-1]).any():
         raise ValueError(
             f"`{name}` is not sorted, expected ascending order (the nodes of "
             f"a graph stand together)"

@@ -1,6 +1,5 @@
 """RNConv: a Relation Network as a message passing layer."""
 
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, Optional
 
@@ -34,12 +33,17 @@ from rn_graph.mlp import PairMLP, PairModule, has_hooks
 from rn_graph.ops import BACKENDS, choose, run
 from rn_graph.ops.segment import SegmentSum
 
-_HOOKS = tuple(
-    f"_{name}_forward{kind}_hooks"
-    for name in ("propagate", "message", "aggregate")
-    for kind in ("", "_pre")
-)
 _METHODS = ("message", "aggregate", "update", "edge_update")
+#: What an instance holds of those who listen to it, or have changed it.
+_WATCHED = (
+    "_explain",
+    *_METHODS,
+    *(
+        f"_{name}_forward{kind}_hooks"
+        for name in ("propagate", "message", "aggregate")
+        for kind in ("", "_pre")
+    ),
+)
 _AGGRS = {"sum": SumAggregation, "add": SumAggregation, "mean": MeanAggregation}
 
 
@@ -282,21 +286,23 @@ class RNConv(MessagePassing):
             TypeError: For a tensor of the wrong type.
             ValueError: For widths, counts or indices that do not fit.
         """
-        question, batch = _of_receivers(question), _of_receivers(batch)
-        question_batch = _of_receivers(question_batch)
+        asked = _of_receivers(question, batch, question_batch)
         pair = x if isinstance(x, tuple | list) else (x, x)
         if len(pair) != 2:
             raise ValueError(
                 f"`x` holds {len(pair)} tensors, expected (senders, receivers)"
             )
         x_j, x_i = pair
-        check = value_checks(False) if is_trusted(self) else nullcontext()
-        with check:
-            ordered = edge_index is None or question_batch is not None
-            asked = question, batch, question_batch
+        question, batch, question_batch = asked
+        ordered = edge_index is None or question_batch is not None
+        if is_trusted(self):
+            with value_checks(False):
+                self._check(x_j, x_i, size, asked, ordered)
+        else:
             self._check(x_j, x_i, size, asked, ordered)
         edges = self._read_edges(x_j, x_i, edge_index, edge_attr, edge_weight)
-        self.g.materialize(x_i.size(1), x_j.size(1))
+        if self.g.receiver_channels < 0 or self.g.sender_channels < 0:
+            self.g.materialize(x_i.size(1), x_j.size(1))
         plan = self._decide(x_i, edges, batch, question_batch)
         out = self._sum(x_j, x_i, question, plan)
         # The sum leaves autocast as float32, like torch's own sums.
@@ -317,24 +323,24 @@ class RNConv(MessagePassing):
             if batch is None:
                 batch = question_batch.new_zeros(x.size(0))
             node, row = question_rows(batch, question_batch)
+            if edges is not None:
+                edges = repeat_edges(edges, batch, question_batch, row)
         pairs: Complete | Edges = edges or Complete(row, self.self_pairs)
         backend = self._choose(x, pairs)
         if edges is not None:
-            if question_batch is not None:
-                assert batch is not None
-                assert row is not None
-                edges = repeat_edges(edges, batch, question_batch, row)
             return Plan(node, row, None, edges, backend)
         if backend == "messages":
             rows = x.size(0) if node is None else node.numel()
             index = complete_edge_index(row, rows, self.self_pairs, x.device)
-            return Plan(node, row, node, Edges(index[0], index[1]), backend)
-        late = backend == "blocked" and self.g.has_late_question
-        if question_batch is not None and late:
+            pairs = Edges(index[0], index[1])
+        elif (
+            question_batch is not None
+            and backend == "blocked"
+            and self.g.has_late_question
+        ):
             # Before the layer that the question enters at, the questions of a
             # graph have the same pairs.
-            pairs = Complete(batch, self.self_pairs, question_batch)
-            return Plan(None, row, None, pairs, backend)
+            node, pairs = None, Complete(batch, self.self_pairs, question_batch)
         return Plan(node, row, node, pairs, backend)
 
     def _choose(self, x: Tensor, pairs: Complete | Edges) -> str:
@@ -346,11 +352,10 @@ class RNConv(MessagePassing):
             wished = wished if wished == "blocked" else None
         backend = choose(self.g, x, pairs, wished)
         called = backend in ("rows", "reference")
-        if torch.compiler.is_compiling() or not has_values(x):
-            # Only the blocked sum over all pairs is an operator.
-            seen = listed or backend != "blocked"
-        else:
+        if has_values(x):
             seen = is_transformed() or (listed and called)
+        else:  # only the blocked sum over all pairs is an operator
+            seen = listed or backend != "blocked"
         return "messages" if seen or self._is_watched(called) else backend
 
     def _is_watched(self, called: bool) -> bool:
@@ -359,19 +364,13 @@ class RNConv(MessagePassing):
         Args:
             called: Whether g's layers are; else nobody listens to them.
         """
-        own, state = type(self), vars(self)
+        own = type(self)
         return (
-            bool(self.explain)
-            or any(map(state.__getitem__, _HOOKS))
-            or any(map(state.__contains__, _METHODS))
-            or any(
-                getattr(own, name) is not getattr(RNConv, name)
-                for name in (() if own is RNConv else _METHODS)
-            )
+            any(map(vars(self).get, _WATCHED))
+            or (own is not RNConv and _methods(own) != _methods(RNConv))
             or not _is_pygs(self.propagate)
             or not self._has_own_aggr()
-            or has_hooks(self.g)
-            or (called and any(map(has_hooks, self.g.modules())))
+            or any(map(has_hooks, self.g.modules() if called else (self.g,)))
         )
 
     def _has_own_aggr(self) -> bool:
@@ -432,7 +431,7 @@ class RNConv(MessagePassing):
             row_ptr is not None
             and torch_geometric.typing.WITH_TORCH_SCATTER
             and self._has_own_aggr()
-            and not torch.compiler.is_compiling()
+            and has_values(inputs)
             and not is_transformed()
         ):
             segments: Tensor = SegmentSum.apply(inputs, row_ptr, index)
@@ -462,16 +461,14 @@ class RNConv(MessagePassing):
         x_j: Tensor,
         x_i: Tensor,
         size: Size,
-        asked: tuple[Tensor | None, ...],
+        asked: tuple[Any, Any, Any],
         ordered: bool,
     ) -> None:
         """Check nodes, and questions with their graphs."""
-        senders, receivers = self.g.sender_channels, self.g.receiver_channels
-        one = x_j is x_i
-        if not one:
-            check_features("x[0]", x_j, senders if senders >= 0 else None)
-        name = "x" if one else "x[1]"
-        check_features(name, x_i, receivers if receivers >= 0 else None)
+        name = "x" if x_j is x_i else "x[1]"
+        if x_j is not x_i:
+            check_features("x[0]", x_j, self.g.sender_channels)
+        check_features(name, x_i, self.g.receiver_channels)
         found = x_j.size(0), x_i.size(0)
         if size is not None and (
             len(size) != 2
@@ -481,15 +478,8 @@ class RNConv(MessagePassing):
                 f"`size` is {tuple(size)}, expected {found}, the numbers of "
                 f"(senders, receivers)"
             )
+        check_questions(found[1], self.question_channels, *asked, ordered)
         question, batch, question_batch = asked
-        check_questions(
-            found[1],
-            self.question_channels,
-            question,
-            batch,
-            question_batch,
-            ordered,
-        )
         self._check_places(
             x_i,
             x=x_i,
@@ -501,15 +491,11 @@ class RNConv(MessagePassing):
     def _check_places(self, nodes: Tensor, **values: object) -> None:
         """Check that all is on one device, and features of g's type."""
         # A module in g's place may have types and devices of its own.
-        like = self.g.first._parameters.get("bias")
-        like = nodes if like is None else like
-        what = "the layer's parameters are"
+        bias = self.g.first._parameters.get("bias")
         for name, value in values.items():
-            if value is None:
-                continue
-            if name in ("x", "question", "edge_attr"):
-                typed = like is not nodes and not is_autocast(like)
-                check_place(name, value, like, what, typed)
+            if bias is not None and name in ("x", "question", "edge_attr"):
+                what = "the layer's parameters are"
+                check_place(name, value, bias, what, dtype=True)
             else:
                 check_place(name, value, nodes, "`x` is")
 
@@ -522,15 +508,29 @@ class RNConv(MessagePassing):
         edge_weight: Tensor | None,
     ) -> Edges | None:
         """The edges, checked; ``None``: all pairs, which have none."""
-        if edge_index is None:
-            self._check_all_pairs(x_j is x_i, edge_attr, edge_weight)
+        given = {"edge_attr": edge_attr, "edge_weight": edge_weight}
+        if edge_index is not None:
+            self._check_places(x_i, edge_index=edge_index, **given)
+        elif x_j is not x_i:
+            raise ValueError(
+                "`x` is a pair of senders and receivers without `edge_index`: "
+                "expected edges, since all pairs are those of one set of nodes"
+            )
+        elif self.edge_channels is not None and edge_attr is None:
+            raise ValueError(
+                "`edge_attr` is missing: the layer was made with "
+                f"`edge_channels={self.edge_channels}`, which takes an "
+                "`edge_index` and its features"
+            )
+        else:
+            for name, value in given.items():
+                if value is not None:
+                    raise ValueError(
+                        f"`{name}` is given without `edge_index`: expected "
+                        f"the edges that it belongs to (`complete_edge_index` "
+                        f"lists all pairs)"
+                    )
             return None
-        self._check_places(
-            x_i,
-            edge_index=edge_index,
-            edge_attr=edge_attr,
-            edge_weight=edge_weight,
-        )
         edges = read_edges(
             edge_index, x_j.size(0), x_i.size(0), edge_weight, self.flow
         )
@@ -553,34 +553,6 @@ class RNConv(MessagePassing):
             )
         return edges._replace(attr=edge_attr)
 
-    def _check_all_pairs(
-        self,
-        one_set: bool,
-        edge_attr: Tensor | None,
-        edge_weight: Tensor | None,
-    ) -> None:
-        if not one_set:
-            raise ValueError(
-                "`x` is a pair of senders and receivers without `edge_index`: "
-                "expected edges, since all pairs are those of one set of nodes"
-            )
-        for name, value in (
-            ("edge_attr", edge_attr),
-            ("edge_weight", edge_weight),
-        ):
-            if value is not None:
-                raise ValueError(
-                    f"`{name}` is given without `edge_index`: expected the "
-                    f"edges that it belongs to (`complete_edge_index` lists "
-                    f"all pairs)"
-                )
-        if self.edge_channels is not None:
-            raise ValueError(
-                "`edge_attr` is missing: the layer was made with "
-                f"`edge_channels={self.edge_channels}`, which takes an "
-                "`edge_index` and its features"
-            )
-
     def __repr__(self) -> str:
         return (
             f"{self.__class__.__name__}({self.in_channels}, "
@@ -588,9 +560,16 @@ class RNConv(MessagePassing):
         )
 
 
-def _of_receivers(value: Any) -> Any:
-    is_pair = isinstance(value, tuple) and len(value) == 2
-    return value[1] if is_pair else value
+def _of_receivers(*values: Any) -> Any:
+    """Of pairs (of senders, of receivers) the receivers'."""
+    return [
+        value[1] if isinstance(value, tuple) and len(value) == 2 else value
+        for value in values
+    ]
+
+
+def _methods(cls: type) -> list[Any]:
+    return [getattr(cls, name) for name in _METHODS]
 
 
 def _is_pygs(propagate: Any) -> bool:

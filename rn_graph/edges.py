@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
-from torch_geometric.index import index2ptr
+from torch_geometric.index import index2ptr, ptr2index
 from torch_geometric.utils import is_torch_sparse_tensor
 
 from rn_graph.batching import question_rows
@@ -194,17 +194,11 @@ def _read_sparse(matrix: Any) -> tuple[Edges, bool]:
             (row, col), value = matrix._indices(), matrix._values()
     elif matrix.layout == torch.sparse_csr:
         ptr, col = matrix.crow_indices(), matrix.col_indices()
-        row, value = _expand(ptr), matrix.values()
+        row, value = ptr2index(ptr), matrix.values()
     else:
-        col, row = _expand(matrix.ccol_indices()), matrix.row_indices()
+        col, row = ptr2index(matrix.ccol_indices()), matrix.row_indices()
         value = matrix.values()
     return Edges(col, row, value, ptr), True
-
-
-def _expand(ptr: Tensor) -> Tensor:
-    return torch.repeat_interleave(
-        torch.arange(ptr.numel() - 1, device=ptr.device), ptr.diff()
-    )
 
 
 def _check_range(verb: str, index: Tensor, size: int) -> None:

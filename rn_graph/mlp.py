@@ -164,12 +164,12 @@ class PairMLP(nn.Module):
         )
 
     def _pair_widths(self) -> list[int]:
-        """Columns of the first weight: of o_i, o_j, e_ij and q."""
+        """Columns of the first weight: of o_i, o_j, and e_ij, q if any."""
+        asked = 0 if self.question_layer else self.question_channels
         return [
             self.receiver_channels,
             0 if self.symmetric else self.sender_channels,
-            self.edge_channels,
-            0 if self.question_layer else self.question_channels,
+            *filter(None, (self.edge_channels, asked)),
         ]
 
     def reset_parameters(self) -> None:
@@ -193,9 +193,15 @@ class PairMLP(nn.Module):
         )
 
     @property
+    def _layers(self) -> dict[str, Any]:
+        # As `self.lins`, which torch looks for in vain elsewhere first.
+        layers: dict[str, Any] = vars(self)["_modules"]["lins"]._modules
+        return layers
+
+    @property
     def first(self) -> Any:
         """The first layer."""
-        return self.lins._modules["0"]
+        return self._layers["0"]
 
     @property
     def is_split(self) -> bool:
@@ -208,19 +214,22 @@ class PairMLP(nn.Module):
 
         A plain last layer is left to :meth:`finish`.
         """
-        lins = self.lins._modules.values()
+        lins = self._layers.values()
         return (
             not (self.dropout and self.training)
             and not (self.plain_last and len(lins) == 1)
             and all(map(self._is_bare, lins))
-            and len(self.norms) == 0
+            and not self.norms._modules
         )
 
     @property
     def is_summed_first(self) -> bool:
         """Whether the last layer is linear, and may wait for the sum."""
-        lins = self.lins
-        return self.plain_last and len(lins) > 1 and self._is_bare(lins[-1])
+        return (
+            self.plain_last
+            and len(self.lins) > 1
+            and self._is_bare(self.lins[-1])
+        )
 
     @property
     def has_late_question(self) -> bool:
@@ -230,8 +239,6 @@ class PairMLP(nn.Module):
 
     def materialize(self, receiver_channels: int, sender_channels: int) -> None:
         """Set widths left open (``-1``) and draw the first layer's weight."""
-        if min(self.receiver_channels, self.sender_channels) >= 0:
-            return
         if self.symmetric and receiver_channels != sender_channels:
             raise ValueError(
                 f"`x` has {sender_channels} and {receiver_channels} channels, "
@@ -252,8 +259,8 @@ class PairMLP(nn.Module):
             )
 
     def _first_weights(self) -> tuple[Tensor, ...]:
-        weight, widths = self.first.weight, self._pair_widths()
-        w_i, w_j, *rest = weight.split_with_sizes(widths, dim=1)
+        weight = self.first._parameters["weight"]
+        w_i, w_j, *rest = weight.split_with_sizes(self._pair_widths(), dim=1)
         return (w_i, w_i if self.symmetric else w_j, *rest)
 
     def terms(
@@ -274,10 +281,9 @@ class PairMLP(nn.Module):
             row: Question of each row ``[R]``.
         """
         receiver, sender = x_i, x_j
-        is_split = self.is_split
-        if is_split:
+        if is_split := self._is_bare(self.first):
             w_i, w_j, *_ = self._first_weights()
-            receiver = F.linear(x_i, w_i, self.first.bias)
+            receiver = F.linear(x_i, w_i, self.first._parameters["bias"])
             sender = F.linear(x_j, w_j)
         if node is not None:
             receiver = receiver[node]
@@ -287,7 +293,10 @@ class PairMLP(nn.Module):
         if self._is_bare(at):
             # The question's columns are the last.
             question = F.linear(question, at.weight[:, -question.size(1) :])
-        late = _per_row(question, receiver, row)
+        if row is None:  # one question needs no index: it goes to every row
+            late = question.expand(receiver.size(0), -1)
+        else:
+            late = question[row]
         if self.question_layer == 0 and is_split:
             return PairTerms(receiver + late, sender, None)
         return PairTerms(receiver, sender, late)
@@ -303,13 +312,13 @@ class PairMLP(nn.Module):
 
         Of a plain g, and without a plain last layer.
         """
-        lins = [lin._parameters for lin in self.lins._modules.values()][1:]
+        _, *lins = self._layers.values()
         lins = lins[:-1] if self.plain_last else lins
-        weights = [lin["weight"] for lin in lins]
+        weights = [lin._parameters["weight"] for lin in lins]
         if self.question_channels and 0 < self.question_layer <= len(lins):
             at = self.question_layer - 1
             weights[at] = weights[at][:, : -self.question_channels]
-        return weights, [lin["bias"] for lin in lins]
+        return weights, [lin._parameters["bias"] for lin in lins]
 
     def _call(self, layer: int, h: Tensor, late: Tensor | None) -> Tensor:
         """One of the layers but the first, before its norm and ReLU."""
@@ -438,8 +447,3 @@ class PairModule(PairMLP):
                 f"expected {list(expected)}"
             )
         return out
-
-
-def _per_row(term: Tensor, rows: Tensor, index: Tensor | None) -> Tensor:
-    # One question needs no index: it goes to every row.
-    return term.expand(rows.size(0), -1) if index is None else term[index]

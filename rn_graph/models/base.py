@@ -186,10 +186,9 @@ class SceneModel(nn.Module):
             check_features("pos", pos)
             check_rows("pos", pos, x.size(0))
         weight = self.readout.lins[0].weight
-        typed = not is_autocast(x)
         what = "the model's parameters are"
         for name, value in (("x", x), ("question", question)):
-            check_place(name, value, weight, what, typed)
+            check_place(name, value, weight, what, dtype=True)
         scenes = 1
         if batch is None:
             batch = torch.zeros(x.size(0), dtype=torch.long, device=x.device)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rn_graph.batching import Complete
 from rn_graph.dtypes import accumulation_dtype
 from rn_graph.mlp import PairTerms
 from rn_graph.ops.blocked.memory import take
@@ -18,30 +19,27 @@ from rn_graph.ops.function import Layers
 _FEW = 2**19
 
 
-def sum_dense(
-    terms: PairTerms, layers: Layers, size: int, self_pairs: bool
-) -> Tensor:
+def sum_dense(terms: PairTerms, layers: Layers, pairs: Complete) -> Tensor:
     """Sum a plain g over all pairs of graphs of one size.
 
     Args:
         terms: g's node terms, a row each.
         layers: g's later layers.
-        size: Nodes of each graph.
-        self_pairs: Whether a node is paired with itself.
+        pairs: The pairs.
 
     Returns:
         The sums, ``[N, width]``, at least float32.
     """
     nodes, width = terms.receiver.shape
+    size = max(pairs.sizes(nodes), default=1) or 1
     receiver = terms.receiver.view(-1, size, 1, width)
     sender = terms.sender.view(-1, 1, size, width)
     late = terms.late
     if late is not None:
         late = late.repeat_interleave(size, 0)
-    # One row a pair: of more dimensions, torch adds the bias in another pass.
-    h = layers.run((receiver + sender).flatten(0, 2), late)
+    h = layers.run(receiver + sender, late)
     h = h.view(nodes, size, h.size(1))
-    if not self_pairs:
+    if not pairs.self_pairs:
         own = torch.eye(size, dtype=torch.bool, device=h.device)
         own = own.repeat(nodes // size, 1)
         h = h.masked_fill(own.unsqueeze(2), 0)

@@ -49,7 +49,7 @@ def choose(
         return "rows"
     if isinstance(pairs, Edges) or pairs.question_batch is not None:
         return "blocked"
-    if torch.compiler.is_compiling() or not has_values(x):
+    if not has_values(x):
         return "blocked"
     if x.is_cuda and triton.is_chosen(_widths(g), compute_dtype(x), x.device):
         return "triton"
@@ -80,7 +80,7 @@ def why_not(
     if backend == "triton":
         return triton.why_not(_widths(g), compute_dtype(x), x.device)
     if backend == "dense":
-        if pairs.share or torch.compiler.is_compiling() or not has_values(x):
+        if pairs.share or not has_values(x):
             return "it sums whole graphs, and is not for compilers"
         if len(set(pairs.sizes(x.size(0)))) > 1:
             return "the graphs are of different sizes"
@@ -94,10 +94,12 @@ def _widths(g: PairMLP) -> list[int]:
 
 def _is_small(g: PairMLP, x: Tensor, pairs: Complete) -> bool:
     """Whether the dense form pays: equal graphs, with few pairs in all."""
-    dtype = compute_dtype(x)
+    nodes = x.size(0) if pairs.batch is None else pairs.batch.numel()
+    dtype = x.dtype
+    if nodes**2 * g.widest * dtype.itemsize > DENSE_BYTES[0]:
+        dtype = compute_dtype(x)  # what is narrower fits all the more
     passes = dtype.itemsize < 4 and torch.is_grad_enabled()
     most = DENSE_BYTES[passes] // (g.widest * dtype.itemsize)
-    nodes = x.size(0) if pairs.batch is None else pairs.batch.numel()
     if not 0 < nodes <= most or pairs.share:
         return False
     sizes = pairs.sizes(nodes)
@@ -149,41 +151,36 @@ def run(
     keep_bytes: int | None = None,
 ) -> Tensor:
     """:func:`pair_sum` by the backend that :func:`choose` gave."""
-    out = _sum(g, terms, pairs, backend, keep_bytes)
+    if backend in ("rows", "reference"):
+        assert isinstance(pairs, Complete)
+        out = sum_rows(g, terms, pairs, backend == "reference")
+    else:
+        weights, biases = g.later()
+        late, at = terms.late, g.question_layer
+        if late is None or at > len(weights):
+            late, at = None, 0  # a plain last layer's question waits, too
+        some = PairTerms(terms.receiver, terms.sender, late)
+        layers = Layers(weights, biases, at)
+        if backend == "blocked":
+            out = blocked.sum_blocked(g, some, layers, pairs, keep_bytes)
+        elif backend == "dense":
+            assert isinstance(pairs, Complete)
+            out = sum_dense(some, layers, pairs)
+        else:  # Triton need not be installed
+            from rn_graph.ops.triton.engine import TritonEngine
+
+            assert isinstance(pairs, Complete)
+            sizes, device = (
+                pairs.sizes(len(some.receiver)),
+                some.receiver.device,
+            )
+            engine = TritonEngine(
+                torch.tensor(sizes, dtype=torch.long, device="cpu"),
+                pairs.self_pairs,
+                device,
+                pairs.share,
+            )
+            out = apply(engine, *cast(some, layers))
     if not g.is_summed_first:
         return out
     return g.finish(out, pairs.num_pairs(out), terms.late)
-
-
-def _sum(
-    g: PairMLP,
-    terms: PairTerms,
-    pairs: Complete | Edges,
-    backend: str,
-    keep_bytes: int | None,
-) -> Tensor:
-    """The same without a plain last layer, which is linear, and can wait."""
-    if backend in ("rows", "reference"):
-        assert isinstance(pairs, Complete)
-        return sum_rows(g, terms, pairs, backend == "reference")
-    weights, biases = g.later()
-    at = 0 if terms.late is None else g.question_layer
-    if at > len(weights):  # a plain last layer's question waits, too
-        at, terms = 0, terms._replace(late=None)
-    layers = Layers(weights, biases, at)
-    if backend == "blocked":
-        return blocked.sum_blocked(g, terms, layers, pairs, keep_bytes)
-    assert isinstance(pairs, Complete)
-    sizes = pairs.sizes(terms.receiver.size(0))
-    if backend == "dense":
-        return sum_dense(terms, layers, max([1, *sizes]), pairs.self_pairs)
-    # Triton need not be installed.
-    from rn_graph.ops.triton.engine import TritonEngine
-
-    engine = TritonEngine(
-        torch.tensor(sizes, dtype=torch.long, device="cpu"),
-        pairs.self_pairs,
-        terms.receiver.device,
-        pairs.share,
-    )
-    return apply(engine, *cast(terms, layers))

@@ -37,18 +37,18 @@ class Layers(NamedTuple):
         """The last layer's output, from a sum of terms, which is used up.
 
         Args:
-            h: Of each pair, ``[..., width]``.
+            h: Of each pair, ``[..., width]``, not a view.
             late: The late term of each pair.
         """
-        # In place, a ReLU makes a training step slower, and others faster.
-        relu = torch.relu if torch.is_grad_enabled() else torch.relu_
-        h = relu(h)
+        # In place while it is no view: a view's backward pass copies it. One
+        # row a pair: of more dimensions, torch adds biases in another pass.
+        h = torch.relu_(h).flatten(0, -2)
         pairs = zip(self.weights, self.biases, strict=True)
         for layer, (weight, bias) in enumerate(pairs, start=1):
             h = F.linear(h, weight, bias)
             if late is not None and layer == self.late_layer:
                 h = h + late
-            h = relu(h)
+            h = torch.relu_(h)
         return h
 
 

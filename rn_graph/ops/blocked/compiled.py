@@ -17,19 +17,10 @@ from rn_graph.ops.blocked.engine import BlockedEngine
 from rn_graph.ops.function import Layers, split_layers
 
 
-def _read(
-    receiver: Tensor,
-    sender: Tensor,
-    late: Tensor | None,
-    parameters: list[Tensor],
-    batch: Tensor | None,
-    question_batch: Tensor | None,
-    self_pairs: bool,
-    late_layer: int,
-    mirrored: bool,
-    block_pairs: int,
-) -> tuple[BlockedEngine, PairTerms, Layers]:
-    pairs = Complete(batch, self_pairs, question_batch)
+def _read(*inputs: Any) -> tuple[BlockedEngine, PairTerms, Layers]:
+    receiver, sender, late, parameters, batch, asked, *options = inputs
+    self_pairs, late_layer, mirrored, block_pairs = options
+    pairs = Complete(batch, self_pairs, asked)
     engine = BlockedEngine(pairs, receiver.size(0), block_pairs, mirrored)
     layers = split_layers(parameters, late_layer)
     return engine, PairTerms(receiver, sender, late), layers

@@ -6,6 +6,8 @@ number of pairs. Sums accumulate in at least float32.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,21 +59,17 @@ class BlockedEngine:
         self, weight: Tensor | None = None, d_weight: Tensor | None = None
     ) -> Sequence[Block]:
         """Cut the pairs; edges write their weights' gradients."""
-        pairs, step = self.pairs, self.block_pairs
+        pairs = self.pairs
         if isinstance(pairs, Complete):
             return [
                 DensePairs(segments, pairs.self_pairs)
                 for segments in self.layout.blocks
             ]
-        return [
-            EdgePairs(
-                pairs.receiver[at : at + step],
-                pairs.sender[at : at + step],
-                None if weight is None else weight[at : at + step],
-                None if d_weight is None else d_weight[at : at + step],
-            )
-            for at in range(0, pairs.sender.numel(), step)
+        parts: list[Any] = [
+            repeat(None) if part is None else part.split(self.block_pairs)
+            for part in (pairs.receiver, pairs.sender, weight, d_weight)
         ]
+        return [EdgePairs(*part) for part in zip(*parts, strict=False)]
 
     def _order(self, terms: PairTerms) -> PairTerms:
         """Bring terms into the order of the blocks."""
