@@ -53,13 +53,22 @@ class SortOfClevrData(Data):
 
     Args:
         objects: What the objects are: `images`, the cells of a CNN's map of
-            the picture; or `states`, colour, shape and place of the six.
+            the picture; `states`, colour, shape and place of the six; or
+            `maps` that a trained CNN gave, in `stores`.
     """
 
     train: int = 9800
     val: int = 1000
     test: int = 1000
-    objects: Literal["images", "states"] = "images"
+    objects: Literal["images", "states", "maps"] = "images"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.objects == "maps" and self.stores is None:
+            raise ValueError(
+                "`data.objects` is maps without `data.stores`: expected stores "
+                "that `python -m experiments features` wrote"
+            )
 
 
 @dataclass(frozen=True)
