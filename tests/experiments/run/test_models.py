@@ -1,0 +1,133 @@
+"""The models of the comparison, on every kind of objects and questions."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from experiments.config import ModelConfig
+from experiments.measure.matching import count_parameters
+from experiments.run.models import MODELS, Inputs, Plan, label, num_objects
+
+STATES = Inputs("states", 5, 4, most=6, vector=7)
+KINDS = {
+    "states": STATES,
+    "words": replace(STATES, vector=0, words=9),
+    "no questions": replace(STATES, vector=0),
+    "images": Inputs("images", 3, 4, size=(13, 20), vector=7),
+    "maps": Inputs("maps", 6, 4, size=(3, 4), vector=7),
+    "sentences": Inputs("sentences", 9, 4, most=6, words=9),
+}
+#: A CNN's cells of such a picture, and a map's.
+CELLS = {"images": 2 * 3, "maps": 3 * 4}
+
+
+def batch_of(inputs):
+    """Two scenes, of 2 and 3 objects, with a question and with two."""
+    scene = torch.tensor([0, 0, 1, 1, 1])
+    asked = torch.tensor([0, 1, 1])
+    batch = Batch(question_batch=asked)
+    if inputs.objects == "states":
+        batch.x, batch.pos = torch.randn(5, 5), torch.randn(5, 2)
+        batch.batch = scene
+    elif inputs.objects == "sentences":
+        batch.words = torch.randint(1, 9, (5, 4))
+        batch.num_words = torch.tensor([4, 1, 2, 3, 4])
+        batch.batch = scene
+    else:
+        shape = (2, inputs.channels, *inputs.size)
+        name = "image" if inputs.objects == "images" else "map"
+        batch[name] = torch.rand(shape)
+    if inputs.words:
+        batch.tokens = torch.randint(1, 9, (3, 5))
+        batch.length = torch.tensor([5, 1, 3])
+    if inputs.vector:
+        batch.vector = torch.randn(3, 7)
+    return batch
+
+
+def plan_of(inputs, width=12, **sizes):
+    sizes = ModelConfig(
+        embedding_channels=6,
+        question_channels=8,
+        hidden_channels=12,
+        readout_channels=[9],
+        cnn_channels=[4, 5, 6],
+        num_layers=2,
+        **sizes,
+    )
+    return Plan(sizes, inputs, width, 2, 0.5, [0, 2, 3])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "name", [name for name, spec in MODELS.items() if spec.build]
+)
+def test_every_model_on_every_kind(name, kind):
+    """One answer a question, and every parameter learns from them."""
+    torch.manual_seed(0)
+    inputs, spec = KINDS[kind], MODELS[name]
+    if spec.images and kind != "images":
+        with pytest.raises(ValueError, match=f"objects are {inputs.objects}"):
+            spec.build(plan_of(inputs))
+        return
+    if name == "lstm" and kind == "no questions":
+        with pytest.raises(ValueError, match="the task has no questions"):
+            spec.build(plan_of(inputs))
+        return
+    model = spec.build(plan_of(inputs)).train()
+    scores = model(batch_of(inputs))
+    assert scores.shape == (3, 4)
+    scores.square().sum().backward()
+    missing = [n for n, p in model.named_parameters() if p.grad is None]
+    if spec.distilled:  # pairs learn from RN on all of them
+        missing = [n for n in missing if not n.startswith("model.pairs.")]
+    assert not missing
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k != "no questions"])
+def test_the_question_alone_sees_no_scene(kind):
+    inputs = KINDS[kind]
+    model = MODELS["lstm"].build(plan_of(inputs)).eval()
+    batch, other = batch_of(inputs), batch_of(inputs)
+    for key in ("tokens", "length", "vector"):
+        if key in batch:
+            other[key] = batch[key]
+    torch.testing.assert_close(model(batch), model(other), rtol=0, atol=0)
+    encoder = count_parameters(model.encoder)
+    assert count_parameters(model) == encoder + count_parameters(model.model)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_cells_are_counted_as_the_cnn_makes_them(kind):
+    plan = plan_of(KINDS[kind])
+    nodes = MODELS["rn"].build(plan).objects(batch_of(KINDS[kind]))
+    assert num_objects(plan) == CELLS[kind]
+    assert len(nodes.x) == 2 * CELLS[kind]
+
+
+@pytest.mark.parametrize("size", [(13, 21), (15, 20)])
+def test_pictures_of_another_size_are_refused(size):
+    inputs = KINDS["images"]
+    model = MODELS["mlp"].build(plan_of(inputs))
+    with pytest.raises(ValueError, match="expected"):
+        model(batch_of(replace(inputs, size=(29, 20))))
+    # Within a stride they have as many cells, and are as good.
+    assert model(batch_of(replace(inputs, size=size))).shape == (3, 4)
+
+
+def test_nearest_pairs_are_of_two_objects(sizes, inputs):
+    """A small budget is not spent on objects paired with themselves."""
+    for name in "rn_knn", "edge_knn":
+        plan = Plan(sizes, inputs, 12, depth=1, share=0.2)
+        model = MODELS[name].build(plan).model
+        x, pos = torch.randn(10, 18), torch.randn(10, 3)
+        edges = model.pairs(x, pos=pos).edge_index
+        assert edges.size(1) == 20
+        assert (edges[0] != edges[1]).all()
+
+
+def test_labels():
+    assert label("rn", None, None) == "RN, all pairs"
+    assert label("gcn_knn", 0.125, 1) == "GCN, nearest pairs (12.5 %), 1 layer"
