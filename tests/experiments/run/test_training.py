@@ -215,3 +215,30 @@ def test_a_missing_checkpoint_is_named(sizes, inputs, tmp_path):
     model = MODELS["lstm"].build(Plan(sizes, inputs, 12))
     with pytest.raises(FileNotFoundError, match=r"best\.ckpt"):
         load_weights(model, tmp_path / "best.ckpt")
+
+
+class Touch:
+    """A pickle that touches a file where it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("damage", ["code", "cut", "empty"])
+def test_a_checkpoint_is_numbers_or_is_refused(splits, sizes, tmp_path, damage):
+    short = replace(CONFIG, steps=8)
+    fit(splits, sizes, tmp_path, short)
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    touched = tmp_path / "touched"
+    if damage == "code":
+        state = torch.load(last, weights_only=False)
+        torch.save({**state, "more": Touch(touched)}, last)
+    else:
+        whole = last.read_bytes()
+        last.write_bytes(whole[: len(whole) // 2 if damage == "cut" else 0])
+    with pytest.raises(ValueError, match=r"last\.ckpt is damaged, or holds"):
+        fit(splits, sizes, tmp_path, replace(CONFIG, steps=16))
+    assert not touched.exists()
