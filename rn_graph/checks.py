@@ -190,11 +190,18 @@ def check_features(
         )
     if not checks_enabled(x):
         return
-    if not finite and torch.isnan(x).any().item():
+    if not finite and has_nan(x):
         raise ValueError(f"`{name}` contains NaN, expected numbers")
     if finite and not torch.isfinite(x).all():
         found = "NaN" if torch.isnan(x).any() else "infinity"
         raise ValueError(f"`{name}` contains {found}, expected finite numbers")
+
+
+def has_nan(x: Tensor) -> bool:
+    """Whether a tensor holds NaN."""
+    # One pass and no tensor of answers; NaN is also what infinities sum to.
+    total = x.detach().sum().item()
+    return total != total and bool(torch.isnan(x).any())
 
 
 def check_rows(name: str, x: Tensor, rows: int) -> None:

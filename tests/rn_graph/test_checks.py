@@ -11,6 +11,7 @@ from torch_geometric import EdgeIndex
 from rn_graph import (
     RelationNetwork,
     RNConv,
+    checks,
     complete_edge_index,
     question_rows,
     value_checks,
@@ -22,6 +23,25 @@ X = torch.randn(5, 4)
 BATCH = torch.tensor([0, 0, 1, 1, 1])
 EDGES = torch.tensor([[0, 1], [1, 4]])
 Q = torch.randn(2, 3)
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float16, torch.bfloat16, torch.float64]
+)
+def test_nan_is_found_beside_anything(dtype):
+    inf = float("inf")
+    for values, expected in (
+        ([], False),
+        ([1.0, 2.0], False),
+        ([6e4, 6e4], False),  # their sum overflows half precision
+        ([inf, -inf], False),
+        ([inf, -inf, float("nan")], True),
+        ([0.0, float("nan")], True),
+    ):
+        x = torch.tensor(values, dtype=dtype, requires_grad=True)
+        assert checks.has_nan(x) == expected
+
+
 META = torch.zeros(5, dtype=torch.long, device="meta")
 
 
@@ -365,7 +385,7 @@ def test_a_model_looks_at_each_input_once(kind, object_layers, monkeypatch):
             ),
         }[kind](),
     )
-    looked = {"isnan": [], "isfinite": []}
+    looked = {"has_nan": [], "isfinite": []}
 
     def count(holder, name):
         function = getattr(holder, name)
@@ -376,8 +396,8 @@ def test_a_model_looks_at_each_input_once(kind, object_layers, monkeypatch):
 
         monkeypatch.setattr(holder, name, counted)
 
+    count(checks, "has_nan")
     for holder in (torch, Tensor):
-        count(holder, "isnan")
         count(holder, "isfinite")
     x, question, pos = X.clone(), Q.clone(), torch.randn(5, 3)
     model(x, question, BATCH, pos=pos)
@@ -386,7 +406,7 @@ def test_a_model_looks_at_each_input_once(kind, object_layers, monkeypatch):
     if kind == "attention" and not object_layers:
         goes_by.append(x)
     for given in (x, question, pos):
-        assert looked["isnan"].count(given.data_ptr()) == 1
+        assert looked["has_nan"].count(given.data_ptr()) == 1
         infinity = looked["isfinite"].count(given.data_ptr())
         assert infinity == any(given is t for t in goes_by)
     for bad in ({"x": x * float("nan")}, {"question": question / 0 * 0}):

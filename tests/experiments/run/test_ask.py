@@ -2,9 +2,11 @@ import pytest
 import torch
 
 from datasets.clevr.vocabulary import ANSWERS
-from experiments.report.draw_pairs import find_scene, objects_of
+from datasets.task import Source
 from experiments.run import ask
 from experiments.run.models import MODELS
+from experiments.run.runs import load_model
+from rn_graph.encoders import Nodes
 
 
 def test_a_run_answers_and_shows_its_pairs(smoke, tmp_path, capsys):
@@ -25,12 +27,15 @@ def test_a_run_answers_and_shows_its_pairs(smoke, tmp_path, capsys):
 
 
 def test_the_reply_is_the_model_s(smoke):
-    planned, model = ask.load_model(smoke / "rn/seed-0")
-    scene = find_scene(None, 0, 5, seed=8)
-    x, pos = objects_of(scene, planned.data.features)
-    found = ask.reply(model, x, pos, "How many metal spheres are there?")
+    planned, model = load_model(smoke / "rn/seed-0")
+    scene = planned.task.find_scene(Source(objects=5, seed=8))
+    question = "How many metal spheres are there?"
+    batch = planned.task.batch(scene, question, planned.data)
+    found = ask.reply(model, batch)
     assert found.probability.shape == (len(ANSWERS),)
-    assert float(found.probability.sum()) == pytest.approx(1)
+    scores = model(batch)[0].softmax(-1)
+    torch.testing.assert_close(found.probability, scores)
+    assert torch.equal(found.nodes.x, batch.x)
     pairs = found.pairs
     assert pairs.edge_index.size(1) == 25
     assert int(pairs.answer) == int(found.probability.argmax())
@@ -60,13 +65,24 @@ def test_bad_questions(smoke, question, message):
         ask.main([question, "--run", str(smoke / "rn/seed-0")])
 
 
+def test_objects_without_names_are_called_after_their_place():
+    x, row = torch.zeros(2, 1), torch.zeros(2).long()
+    places = torch.tensor([[0.25, -1.0], [0.5, 0.125]])
+    nodes = Nodes(x, row, places)
+    assert ask.names_of(["a", "b"], nodes) == ["a", "b"]
+    assert ask.names_of([], nodes) == ["at (0.25, -1.00)", "at (0.50, 0.12)"]
+    assert ask.names_of([], Nodes(x, row)) == ["", ""]
+
+
 def test_bad_runs_and_options(smoke, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"run\.json is missing"):
-        ask.load_model(tmp_path)
+        load_model(tmp_path)
     assert MODELS["most_frequent"].build is None
     with pytest.raises(ValueError, match="'most_frequent' is not a trained"):
-        ask.load_model(smoke / "most_frequent/seed-0")
-    with pytest.raises(ValueError, match="`objects` is 0"):
-        ask.AskConfig("a", "b", objects=0)
+        load_model(smoke / "most_frequent/seed-0")
     with pytest.raises(ValueError, match="`image` is given without"):
-        ask.AskConfig("a", "b", image="images")
+        ask.AskConfig(question="a", run="b", image="images")
+    for key in ("question", "run"):
+        options = {"question": "a", "run": "b", key: ""}
+        with pytest.raises(ValueError, match=f"`{key}` is missing"):
+            ask.AskConfig(**options)

@@ -118,7 +118,7 @@ def test_what_cannot_be_read_of_settings_is_named(smoke, tmp_path):
     for key, value, message in (
         ("task", "nope", "`task` is 'nope', expected one of"),
         ("data", {"questions": 1}, "'questions' is not accepted"),
-        ("train", {"steps": "many"}, '"steps": .* many'),
+        ("train", {"steps": "many"}, '"steps": .*many'),
     ):
         about = run | {"settings": run["settings"] | {key: value}}
         (tmp_path / "run.json").write_text(json.dumps(about))
