@@ -116,8 +116,9 @@ class SceneQA(nn.Module):
             )
             if scene is None:
                 return scores
-            check_index("batch.question_batch", scene, upper=len(scores))
-            return scores[scene]
+            # A model that answers in steps has a row of each before these.
+            check_index("batch.question_batch", scene, upper=scores.size(-2))
+            return scores.index_select(-2, scene)
         scores = self.model(
             nodes.x, question, nodes.batch, scene, nodes.pos, **edges
         )

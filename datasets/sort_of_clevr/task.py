@@ -139,6 +139,8 @@ class SortOfClevr(Task):
         """Say what is given of a scene."""
         if settings.objects == "images":
             return "a scene's picture of 75×75 pixels"
+        if settings.objects == "maps":
+            return "what a trained CNN makes of a scene's picture"
         return "colour, shape and place of a scene's objects, not its picture"
 
     def node_features(
@@ -155,6 +157,8 @@ class SortOfClevr(Task):
         self, settings: SortOfClevrData
     ) -> Callable[[Batch], Batch]:
         """Other colours, and the eight symmetries of a square."""
+        if settings.objects == "maps":
+            return super().augmentation(settings)
         return Augmentation()
 
     def find_scene(self, source: Source) -> Picture:
@@ -167,6 +171,11 @@ class SortOfClevr(Task):
         if source.scene is None:
             made = make_chunk(source.seed, "test", source.index, 1)
             return Picture(made.image[0], made.codes, made.pos)
+        if source.image is not None or source.index:
+            raise ValueError(
+                "`image` or `index` is given with `scene`, expected it alone: "
+                "it is the file of a picture"
+            )
         return Picture(_read_image(Path(source.scene)))
 
     def batch(
@@ -179,6 +188,11 @@ class SortOfClevr(Task):
             image = torch.from_numpy(scene.image.copy()).permute(2, 0, 1)
             return Batch(
                 image=image[None] / 255, vector=bits, question_batch=one
+            )
+        if settings.objects == "maps":
+            raise ValueError(
+                "the model is given what another one's CNN made of pictures: "
+                "expected a run on images or states"
             )
         if scene.codes is None or scene.pos is None:
             raise ValueError(
@@ -226,7 +240,7 @@ class SortOfClevr(Task):
         assert pos is not None
         places = (pos.numpy() + 1) / 2
         radius = OBJECT_SIZE / 2
-        if settings.objects == "images":
+        if settings.objects != "states":
             # Coordinates run from the first cell's middle to the last one's.
             side = round(len(pos) ** 0.5)
             places = (places * (side - 1) + 0.5) / side

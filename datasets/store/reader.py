@@ -114,8 +114,7 @@ def _read_attributes(file: h5py.File) -> dict[str, Any]:
     if version != VERSION:
         raise _StrangeError(
             f"is of format version {version}, this program reads version "
-            f"{VERSION}: make it again from its source (of CLEVR: `python -m "
-            f"datasets.clevr import FOLDER`, or generate)"
+            f"{VERSION}: make it again from its source"
         )
     found = {}
     for name in ("split", "source", "content", "info", "schema"):

@@ -86,7 +86,7 @@ def breakdown(
 
 
 def measure(
-    shapes: str = "n8,clevr,grid25,grid64",
+    shapes: str = "n8,scenes,grid25,grid64",
     precision: str = "fp32",
     repeats: int = 10,
     threads: int = 0,

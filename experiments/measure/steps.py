@@ -68,7 +68,7 @@ def steps(shape: Shape, settings: Settings, case: Case) -> dict[str, Step]:
 
 
 def measure(
-    shapes: str = "clevr,grid25,grid64,n256",
+    shapes: str = "scenes,grid25,grid64,n256",
     precision: str = "fp32",
     repeats: int = 7,
     threads: int = 0,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from datasets.dataset import MEMORY_LIMIT, QuestionDataset
 from datasets.loader import QuestionLoader
+from datasets.store.schema import NODES
 from datasets.task import SPLITS, Data, Task
 from experiments.run import processes
 from experiments.run.models import Inputs
@@ -36,7 +38,13 @@ class Splits:
         self, task: Task, config: Data, root: str, device: str = "cpu"
     ) -> None:
         self.task, self.config, self.device = task, config, device
+        self.objects = config.objects or task.schema.objects[0]
         if config.stores is None:
+            if self.objects not in task.schema.objects:
+                raise ValueError(
+                    f"`data.objects` is {self.objects!r}, expected one of "
+                    f"{', '.join(task.schema.objects)}, which {task.title} has"
+                )
             self.folder = Path(root) / folder_name(task, config)
             there = all((self.folder / f"{s}.h5").exists() for s in SPLITS)
             if not there and processes.is_first():
@@ -67,7 +75,7 @@ class Splits:
             large = path.exists() and path.stat().st_size > MEMORY_LIMIT
             data = QuestionDataset(
                 path,
-                objects=self.config.objects or None,
+                objects=self.objects,
                 node_features=self.task.node_features(self.config),
                 device="cpu" if large else self.device,
             )
@@ -179,15 +187,34 @@ class Splits:
     @property
     def inputs(self) -> Inputs:
         """What models are given and asked."""
-        data = self.dataset("train")
-        schema = self.task.schema
-        first = data[0]
-        kind = data.objects
+        inputs = self._inputs_of("train")
         most = 0
-        if kind in ("states", "sentences"):
+        if inputs.objects in NODES:
             stores = [self.dataset(split).store for split in SPLITS]
             sizes = [np.diff(s.columns["scenes/ptr"]) for s in stores]
             most = max(int(size.max(initial=0)) for size in sizes)
+        return replace(inputs, most=most)
+
+    def check_fits(self, wanted: Inputs, split: str) -> None:
+        """Check that a split is of the form that a model was made for.
+
+        Raises:
+            ValueError: If it has other objects, or pictures of another size.
+        """
+        found = asdict(self._inputs_of(split))
+        for key, expected in asdict(replace(wanted, most=0)).items():
+            if found[key] != expected:
+                raise ValueError(
+                    f"{self.dataset(split).store.path} does not fit the model: "
+                    f"its `{key}` is {found[key]}, expected {expected}"
+                )
+
+    def _inputs_of(self, split: str) -> Inputs:
+        """What a split gives models, but for the size of its scenes."""
+        data = self.dataset(split)
+        schema = self.task.schema
+        first = data[0]
+        kind = data.objects
         size = None
         if kind in ("images", "maps"):
             height, width = first["image" if kind == "images" else "map"].shape[
@@ -198,10 +225,9 @@ class Splits:
             kind,
             len(schema.tokens) if kind == "sentences" else data.num_features,
             len(schema.answers),
-            most,
-            size,
-            len(schema.tokens) if schema.question == "words" else 0,
-            first.vector.size(1) if schema.question == "vector" else 0,
+            size=size,
+            words=len(schema.tokens) if schema.question == "words" else 0,
+            vector=first.vector.size(1) if schema.question == "vector" else 0,
         )
 
     def provenance(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class EvaluateConfig:
     Args:
         run: Folder of a run, as in `runs/quick/rn/seed-0`.
         split: The split to answer.
-        stores: Folder with other stores to answer, as of real CLEVR; empty
+        stores: Folder with other stores to answer, as of a released set; empty
             means the run's own data.
         families: Whether to print the accuracy in each question family too.
         threads: CPU threads; 0 leaves it to torch (all cores).
@@ -64,10 +64,14 @@ def answer_split(
         splits: The data.
         split: ``"train"``, ``"val"`` or ``"test"``.
         trained_on: The run's own data, where ``splits`` is another.
+
+    Raises:
+        ValueError: If the data are not of the form that it was trained on.
     """
     batches = splits.loader(split, EVALUATION_BATCH)
     if MODELS[planned.model].build is None:
         return _most_frequent(trained_on or splits, batches)
+    splits.check_fits(planned.inputs, split)
     device = processes.device(planned.train.accelerator)
     return evaluate(planned.load(), batches, planned.task, device)
 

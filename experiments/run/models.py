@@ -50,6 +50,10 @@ class Inputs:
     words: int = 0
     vector: int = 0
 
+    def __post_init__(self) -> None:
+        if self.size is not None:  # JSON has lists
+            object.__setattr__(self, "size", tuple(self.size))
+
 
 @dataclass(frozen=True)
 class Plan:

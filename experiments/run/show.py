@@ -1,6 +1,6 @@
 """Let trained models answer fresh questions, side by side.
 
-``python -m experiments show results/sort_of_clevr``
+``python -m experiments show results/full``
 """
 
 import random
@@ -28,7 +28,7 @@ PROG = "python -m experiments show"
 HELP = """Let every trained model of a results folder answer fresh questions
 about fresh scenes, which no training has seen: some of them one by one beside
 the right answers, and the share of right answers over all. As in "show
-results/sort_of_clevr"."""
+results/full"."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class ShowConfig:
 
     Args:
         folder: Folder of trained runs of one task, as in
-            `results/sort_of_clevr`.
+            `results/full`.
         scenes: Fresh scenes.
         questions: Questions that are printed, of as many scenes.
         seed: Seed of the scenes; 0: another one each time.

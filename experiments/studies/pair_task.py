@@ -9,7 +9,7 @@ from torch import Tensor
 Relation = Literal["near", "left", "same"]
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
 
-# As many as CLEVR's.
+# Few enough that each combination is seen often.
 COLORS, SHAPES, MATERIALS = 8, 3, 2
 NAMES = COLORS * SHAPES
 

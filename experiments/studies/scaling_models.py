@@ -1,40 +1,37 @@
 """The models whose cost is measured against the number of objects."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from rn_graph import GNN, DeepSets, RelationNetwork
-from rn_graph.models import Set2Set, degree_histogram
+from experiments.config import ModelConfig
+from experiments.run.models import MODELS, Inputs, Plan
+from rn_graph.models import degree_histogram
 from rn_graph.models.gnn import CONVS
-from rn_graph.pairs import AttentionPairs, KNNPairs
+from rn_graph.pairs import make_budget
 
-# An object, a question and the answers of CLEVR.
+#: An object of a few attributes, a question and its answers.
 IN_CHANNELS, QUESTION_CHANNELS, ANSWERS = 18, 64, 28
+INPUTS = Inputs("states", IN_CHANNELS, ANSWERS, vector=QUESTION_CHANNELS)
 
 #: Name → label, in the order of table and legend.
 LABELS = {
-    "rn": "RN, all pairs",
-    "rn_knn": "RN, nearest pairs",
-    "rn_attention": "RN, learned pairs",
-    "gcn": "GCN",
-    "sage": "GraphSAGE",
-    "gin": "GIN",
-    "gatv2": "GATv2",
-    "edge": "EdgeConv",
-    "transformer": "TransformerConv",
-    "pna": "PNA",
-    "deep_sets": "Deep Sets",
-    "set2set": "Set2Set",
+    name: MODELS[name].label
+    for name in (
+        "rn",
+        "rn_knn",
+        "rn_attention",
+        *CONVS,
+        "deep_sets",
+        "set2set",
+    )
 }
 
 
 def build(
     name: str, hidden: int, depth: int, k: int, deg: Tensor | None
 ) -> nn.Module:
-    """Make a model of :data:`LABELS`.
+    """Make a model of :data:`LABELS`, as it is compared.
 
     Args:
         name: Its name.
@@ -43,30 +40,22 @@ def build(
         k: Pairs of each object, if it selects.
         deg: Histogram of degrees, for PNA.
     """
-    sizes: dict[str, Any] = {
-        "in_channels": IN_CHANNELS,
-        "out_channels": ANSWERS,
-        "question_channels": QUESTION_CHANNELS,
-        "hidden_channels": hidden,
-        "readout_channels": (128,),
-    }
-    if name in CONVS:
-        return GNN(name, **sizes, num_layers=depth, deg=deg)
-    if name == "deep_sets":
-        return DeepSets(**sizes)
-    if name == "set2set":
-        return Set2Set(**sizes)
-    pairs: nn.Module | None = None
-    if name == "rn_knn":
-        pairs = KNNPairs(k=k, self_pairs=False)
-    elif name == "rn_attention":
-        pairs = AttentionPairs(IN_CHANNELS, QUESTION_CHANNELS, k=k)
-    return RelationNetwork(**sizes, pairs=pairs)
+    spec = MODELS[name]
+    assert spec.build is not None
+    degrees = None if deg is None else deg.tolist()
+    share = 1.0 if spec.selects else None
+    plan = Plan(ModelConfig(), INPUTS, hidden, depth, share, degrees)
+    # Objects and questions are given as they are: there is nothing before it.
+    model: nn.Module = spec.build(plan).get_submodule("model")
+    if spec.selects:
+        # However many objects there are, each has as many pairs.
+        model.get_submodule("pairs").budget = make_budget(k)  # type: ignore[assignment]
+    return model
 
 
 def degrees(name: str, objects: int) -> Tensor | None:
     """Degrees of the complete graph, for the model that needs them."""
-    if name != "pna":
+    if not MODELS[name].degrees:
         return None
     # Of one object there is no pair: PNA then scales as if of two.
     return degree_histogram([Data(x=torch.zeros(max(objects, 2), 1))])

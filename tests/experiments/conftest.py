@@ -26,11 +26,13 @@ def pictures(roots):
     """The results folder of a few steps on Sort-of-CLEVR's pictures."""
     runs, data = roots
     compare.main(
-        ["sort_of_clevr", "--name", "pictures", "--models", "rn,mlp"]
-        + ["--data.train", "12", "--data.val", "3", "--data.test", "4"]
-        + ["--train.steps", "4", "--train.val_every", "2"]
-        + ["--train.batch_size", "40", "--cost_steps", "1", "--threads", "1"]
-        + ["--runs", str(runs), "--data_root", str(data)]
+        [
+            *("sort_of_clevr", "--name", "pictures", "--models", "rn,mlp"),
+            *("--data.train", "12", "--data.val", "3", "--data.test", "4"),
+            *("--train.steps", "4", "--train.val_every", "2"),
+            *("--train.batch_size", "40", "--cost_steps", "1"),
+            *("--threads", "1", "--runs", str(runs), "--data_root", str(data)),
+        ]
     )
     return runs / "pictures"
 

@@ -2,7 +2,7 @@
 
 python -m experiments pair_sum                      # all shapes, resumable
 python -m experiments pair_sum --shapes main        # shapes (1) to (4)
-python -m experiments pair_sum --shapes clevr,n4096 --repeats 3
+python -m experiments pair_sum --shapes scenes,n4096 --repeats 3
 python -m experiments pair_sum --report_only        # table and charts again
 """
 
@@ -56,7 +56,7 @@ def measure(
     folder's CSV files. Lists are separated by commas.
 
     Args:
-        shapes: clevr, grid25, grid64, questions, n8, n16, ... n4096, or main
+        shapes: scenes, grid25, grid64, questions, n8, n16, ... n4096, or main
             (the first four and n1024), sweep (n8 to n4096), plain (g's last
             layer without ReLU, and 3 layers: grid25_plain, n64_plain,
             n256_plain, n1024_plain, n256_3, n256_plain3), all; n8192 and

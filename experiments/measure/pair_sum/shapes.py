@@ -7,10 +7,10 @@ from torch import Tensor
 
 from rn_graph.batching import question_rows
 
-#: Numbers of objects of the first 64 scenes of CLEVR v1.0's training split,
-#: CLEVR_train_000000 to 000063 (CC BY 4.0, Johnson et al. 2017).
+#: Numbers of objects of 64 scenes of a released data set; docs/performance.md
+#: says which ones.
 # fmt: off
-CLEVR_OBJECTS = (
+SCENES = (
     6, 9, 3, 10, 3, 9, 5, 7, 6, 5, 10, 7, 8, 10, 4, 5,
     3, 7, 3, 7, 8, 3, 7, 3, 6, 5, 5, 9, 8, 7, 8, 9,
     10, 4, 10, 5, 6, 5, 5, 8, 4, 6, 3, 5, 3, 4, 9, 5,
@@ -91,9 +91,9 @@ def _plain(shape: Shape, name: str) -> Shape:
 
 _MAIN = (
     Shape(
-        "clevr",
-        "64 CLEVR scenes, g 4×512, question 256",
-        CLEVR_OBJECTS,
+        "scenes",
+        "64 scenes, g 4×512, question 256",
+        SCENES,
         width=512,
         in_channels=18,
         question_channels=256,
@@ -102,8 +102,8 @@ _MAIN = (
     Shape("grid64", "8 × 64 objects, g 4×256", (64,) * 8),
     Shape(
         "questions",
-        "16 CLEVR scenes × 10 questions, g 4×512, question 256",
-        CLEVR_OBJECTS[:16],
+        "16 scenes × 10 questions, g 4×512, question 256",
+        SCENES[:16],
         width=512,
         in_channels=18,
         question_channels=256,

@@ -8,7 +8,7 @@ from experiments.measure.pair_sum.contenders.base import MODES, PRECISIONS
 from experiments.measure.pair_sum.records import MemoryRow, TimeRow
 from experiments.measure.pair_sum.shapes import PLAIN, SHAPES
 
-FOUR = ("clevr", "grid25", "grid64", "n1024")
+FOUR = ("scenes", "grid25", "grid64", "n1024")
 _MB = 1e6
 #: Figures that are named for a target, the worst ones first.
 _SHOWN = 4

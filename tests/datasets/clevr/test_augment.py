@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from datasets.clevr.augment import Augmentation
-from datasets.clevr.features import attribute_tables
+from datasets.clevr.features import NodeFeatures, attribute_tables
 from datasets.clevr.generate import generate
 from datasets.clevr.importer import import_folder
 from datasets.clevr.programs import execute
@@ -20,6 +20,12 @@ def folder(tmp_path_factory):
     generate(folder, scenes={"train": 40}, seed=5, workers=1, progress=False)
     import_folder(folder, run_programs=False, progress=False)
     return folder
+
+
+def dataset(folder, features="onehot"):
+    return QuestionDataset(
+        folder / "train.h5", node_features=NodeFeatures(features)
+    )
 
 
 def scene_of(batch, graph, tables):
@@ -46,7 +52,7 @@ def sentence(tokens, length):
 
 @pytest.mark.parametrize("features", ["onehot", "rgb", "ordinal"])
 def test_what_is_asked_stays_true(folder, features):
-    data = QuestionDataset(folder / "train.h5", features)
+    data = dataset(folder, features)
     batch = data[:]
     before = batch.clone()
     out = Augmentation(features)(batch)
@@ -71,7 +77,7 @@ def test_what_is_asked_stays_true(folder, features):
 
 
 def test_a_mirror_keeps_depth_and_height(folder):
-    batch = QuestionDataset(folder / "train.h5")[:]
+    batch = dataset(folder)[:]
     out = Augmentation()(batch)
     behind, right = (
         torch.tensor(VECTORS[name]) for name in ("behind", "right")
@@ -88,7 +94,7 @@ def test_a_mirror_keeps_depth_and_height(folder):
 
 
 def test_half_precision_does_not_move_a_mirrored_object(folder):
-    batch = QuestionDataset(folder / "train.h5")[:]
+    batch = dataset(folder)[:]
     right = torch.tensor(VECTORS["right"])
     with torch.autocast("cpu", torch.bfloat16):
         out = Augmentation()(batch)
@@ -101,7 +107,7 @@ def test_half_precision_does_not_move_a_mirrored_object(folder):
 
 
 def test_every_value_becomes_every_other(folder):
-    batch = QuestionDataset(folder / "train.h5")[:]
+    batch = dataset(folder)[:]
     seen = torch.zeros(15, 15)
     for _ in range(20):
         out = Augmentation()(batch)
@@ -114,7 +120,7 @@ def test_every_value_becomes_every_other(folder):
 
 
 def test_the_same_random_numbers_give_the_same_batch(folder):
-    batch = QuestionDataset(folder / "train.h5")[:]
+    batch = dataset(folder)[:]
     drawn = []
     for _ in range(2):
         torch.manual_seed(3)
@@ -124,12 +130,12 @@ def test_the_same_random_numbers_give_the_same_batch(folder):
 
 
 def test_unknown_answers_stay_unknown(folder):
-    batch = QuestionDataset(folder / "train.h5")[:20]
+    batch = dataset(folder)[:20]
     batch.y = torch.full_like(batch.y, -1)
     assert (Augmentation()(batch).y == -1).all()
 
 
 def test_features_of_another_form(folder):
-    batch = QuestionDataset(folder / "train.h5", "rgb")[:5]
+    batch = dataset(folder, "rgb")[:5]
     with pytest.raises(ValueError, match=r"`x` has shape .* expected \[N, 18"):
         Augmentation()(batch)

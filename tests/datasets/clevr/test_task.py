@@ -47,7 +47,10 @@ def test_it_makes_its_splits(tmp_path):
     )  # fmt: skip
     TASK.make(settings, tmp_path)
     for split, scenes in (("train", 4), ("val", 2), ("test", 3)):
-        data = QuestionDataset(tmp_path / f"{split}.h5")
+        data = QuestionDataset(
+            tmp_path / f"{split}.h5",
+            node_features=TASK.node_features(settings),
+        )
         assert data.store.schema == TASK.schema
         assert data.store.num_scenes == scenes
         assert len(data) == 3 * scenes
@@ -64,12 +67,8 @@ def test_a_scene_becomes_a_batch(features):
     scene = TASK.find_scene(Source(objects=7, seed=3))
     settings = ClevrData(features=features)
     batch = TASK.batch(scene, "What size is the red cube?", settings)
-    width = {"onehot": 18, "rgb": 12, "ordinal": 13}
-    expected = NodeFeatures(features)(
-        torch.zeros(1, 4).long(), torch.zeros(1, 3)
-    ).size(1)
-    assert batch.x.shape == (7, expected)
-    assert width["onehot"] == 18
+    made = NodeFeatures(features)(torch.zeros(7, 4).long(), torch.zeros(7, 3))
+    assert batch.x.shape == made.shape
     coords = [o["3d_coords"] for o in scene.data["objects"]]
     assert torch.equal(batch.pos, torch.tensor(coords))
     assert torch.equal(batch.x[:, -3:], batch.pos)

@@ -28,11 +28,14 @@ def test_maps_of_a_trained_cnn_are_what_it_says_of_the_pictures(
         assert (store.columns[key] == images[key]).all()
     # And models train on them.
     main(
-        ["compare", "sort_of_clevr", "--name", "maps", "--models", "rn,mlp"]
-        + ["--data.stores", str(out), "--data.objects", "maps"]
-        + ["--train.augment", "false", "--train.steps", "2"]
-        + ["--train.val_every", "1", "--train.batch_size", "40"]
-        + ["--cost_steps", "1", "--runs", str(tmp_path), *data]
+        [
+            *("compare", "sort_of_clevr", "--name", "maps"),
+            *("--models", "rn,mlp", "--data.objects", "maps"),
+            *("--data.stores", str(out), "--train.augment", "false"),
+            *("--train.steps", "2", "--train.val_every", "1"),
+            *("--train.batch_size", "40", "--cost_steps", "1"),
+            *("--runs", str(tmp_path), *data),
+        ]
     )
     assert (tmp_path / "maps" / "table.md").exists()
 

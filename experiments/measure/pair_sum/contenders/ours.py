@@ -16,7 +16,7 @@ from rn_graph.ops import blocked
 from rn_graph.pairs import AttentionPairs, KNNPairs, PairSelector
 
 #: Shapes that a symmetric g is timed at: one graph that grows, and batches.
-SYMMETRIC = ("clevr", "grid25", "grid64", "n64", "n256", "n1024")
+SYMMETRIC = ("scenes", "grid25", "grid64", "n64", "n256", "n1024")
 #: Layer of g, from 0, that the late question enters at.
 LATE_LAYER = 2
 SHARE = 0.1

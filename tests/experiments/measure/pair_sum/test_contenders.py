@@ -20,7 +20,7 @@ from experiments.measure.pair_sum.contenders.torch_peers import Padded, Plain
 from experiments.measure.pair_sum.shapes import SHAPES, make_inputs
 
 SETTINGS = Settings(jraph_python=sys.executable)
-ONE = replace(SHAPES["clevr"], width=16, question_channels=7)
+ONE = replace(SHAPES["scenes"], width=16, question_channels=7)
 MANY = replace(SHAPES["questions"], width=16, question_channels=7)
 NONE = replace(SHAPES["grid64"], width=16)
 ASKED = replace(NONE, question_channels=7)
@@ -61,7 +61,7 @@ def test_dense_rows_of_several_questions():
 @pytest.mark.parametrize("name", ["rnconv", "pyg_plain", "edge_conv"])
 def test_computes_the_formula_at_full_width(name, seed):
     # There, rounding moves some ReLUs of some contenders across 0.
-    check(make(name, SHAPES["clevr"], replace(SETTINGS, seed=seed)))
+    check(make(name, SHAPES["scenes"], replace(SETTINGS, seed=seed)))
 
 
 @pytest.mark.parametrize("shape", [ONE, PLAIN], ids=["one", "plain"])
@@ -187,7 +187,7 @@ def test_recomputed_share():
         return CONTENDERS[contender].recomputed_share(SHAPES[name], case)
 
     training = Case("training", "fp32")
-    assert share("clevr", training) == 0
+    assert share("scenes", training) == 0
     assert 0.97 < share("n1024", training) < 1
     assert share("n1024", Case("forward", "fp32")) == 0
     assert share("n1024", Case("training", "bf16")) < share("n1024", training)

@@ -14,7 +14,7 @@ from experiments.measure.pair_sum.report import summary
 from experiments.measure.pair_sum.targets import Results, find_targets
 from tests.experiments.measure.pair_sum.rows import make_rows
 
-SHAPES = ("clevr", "questions", "n64", "n256", "n1024")
+SHAPES = ("scenes", "questions", "n64", "n256", "n1024")
 
 
 @pytest.fixture
@@ -83,9 +83,9 @@ def test_a_short_table_for_the_readme(folder, tmp_path):
     results = Results(
         times.values(), read_rows(folder / "memory.csv", MemoryRow)
     )
-    line = next(t for t in text.splitlines() if t.startswith("| 64 CLEVR"))
+    line = next(t for t in text.splitlines() if t.startswith("| 64 scenes"))
     for precision in ("fp32", "bf16"):
-        case = ("clevr", "training", precision)
+        case = ("scenes", "training", precision)
         best = results.best_peer(*case)
         assert CONTENDERS[best].label in line
         for name in ("rnconv", best):
@@ -95,7 +95,7 @@ def test_a_short_table_for_the_readme(folder, tmp_path):
 
 
 def test_a_short_table_without_others():
-    times, _ = make_rows(["clevr"], ["rnconv"])
+    times, _ = make_rows(["scenes"], ["rnconv"])
     lines = summary(Results(times, [])).splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert lines[-1].count("–") == 2 * 3 + 2
@@ -104,11 +104,11 @@ def test_a_short_table_without_others():
 def test_report_from_csv_alone(folder):
     cli.run(main, ["pair_sum", "--report-only", "--folder", str(folder)])
     table = (folder / "table.md").read_text()
-    assert "64 CLEVR scenes" in table
+    assert "64 scenes" in table
     assert "N = 256" in table
     row = next(t for t in table.splitlines() if t.startswith("| RNConv (rn"))
     times = {r.key: r for r in read_rows(folder / "times.csv", TimeRow)}
-    first = times["clevr", "forward", "fp32", "rnconv"]
+    first = times["scenes", "forward", "fp32", "rnconv"]
     ratio = first.seconds / first.floor
     assert f"{1e3 * first.seconds:.2f} ({ratio:.2f})" in row
     assert "| 50.0 |" in row  # MB
@@ -118,9 +118,9 @@ def test_report_from_csv_alone(folder):
         assert f"]({name}.png)" in table
     assert "1 layer of gcn: for scale only, up to 65,536 pairs" in table
     # The fastest peer of each case has a star.
-    part = table.split("64 CLEVR scenes")[1].split("\n\n")[1]
+    part = table.split("64 scenes")[1].split("\n\n")[1]
     assert part.count("*") == 4
-    best = Results(times.values(), []).best_peer("clevr", "forward", "fp32")
+    best = Results(times.values(), []).best_peer("scenes", "forward", "fp32")
     row = next(t for t in part.splitlines() if CONTENDERS[best].label in t)
     assert "*" in row.split("|")[2]
 

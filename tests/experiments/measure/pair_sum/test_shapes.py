@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from experiments.measure.pair_sum.shapes import (
-    CLEVR_OBJECTS,
+    SCENES,
     GROWTH,
     PLAIN,
     SHAPES,
@@ -23,12 +23,12 @@ def test_clevr_objects_are_those_of_the_release():
         pytest.skip(f"no {path.name} of CLEVR's sample at hand")
     scenes = json.loads(path.read_text())["scenes"][:64]
     assert [s["image_index"] for s in scenes] == list(range(64))
-    assert tuple(len(s["objects"]) for s in scenes) == CLEVR_OBJECTS
+    assert tuple(len(s["objects"]) for s in scenes) == SCENES
 
 
 def test_shapes():
-    assert SHAPES["clevr"].pairs == 2758
-    assert SHAPES["clevr"].padded_pairs == 6400
+    assert SHAPES["scenes"].pairs == 2758
+    assert SHAPES["scenes"].padded_pairs == 6400
     assert SHAPES["grid25"].pairs == 10_000
     assert SHAPES["n4096"].pairs == 4096**2
     one = SHAPES["questions"].like(3, 2)
@@ -66,8 +66,8 @@ def test_groups():
 
 
 def test_find_shapes():
-    names = [s.name for s in find_shapes(["main", "n8", "clevr"])]
-    assert names == ["clevr", "grid25", "grid64", "questions", "n1024", "n8"]
+    names = [s.name for s in find_shapes(["main", "n8", "scenes"])]
+    assert names == ["scenes", "grid25", "grid64", "questions", "n1024", "n8"]
     with pytest.raises(ValueError, match="'n9'"):
         find_shapes(["n9"])
 
