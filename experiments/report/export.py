@@ -24,7 +24,7 @@ HELP = """Write a trained run's best weights as safetensors, with a model card
 made of the run's own settings and figures. The folder can then be given to
 experiments.run.ask and experiments.run.evaluate as a run."""
 #: What of a run's folder goes along.
-_FIGURES = ("run.json", "val.json", "test.json")
+_FIGURES = ("run.json", "val.json", "test.json", "cost.json")
 
 
 @dataclass
@@ -71,12 +71,16 @@ def data(planned: Run) -> str:
     """What a run was trained, validated and tested on, in words."""
     if planned.data.stores is None:
         return planned.task.describe(planned.data)
-    parts = [
-        f"{found['questions']:,} {split} questions about "
-        f"{found['scenes']:,} scenes ({found['source']}, content "
-        f"`{found['content'][:12]}`)"
-        for split, found in planned.found.items()
-    ]
+    parts = []
+    for split, found in planned.found.items():
+        source = found["source"]
+        # Not known of runs from before it was written down.
+        if found["content"]:
+            source += f", content `{found['content'][:12]}`"
+        parts.append(
+            f"{found['questions']:,} {split} questions about "
+            f"{found['scenes']:,} scenes ({source})"
+        )
     name = f"the stores of `{planned.data.stores}`"
     return f"{name}: {', '.join(parts)}" if parts else name
 
@@ -148,8 +152,10 @@ def export(planned: Run, model: nn.Module, out: Path) -> None:
     text = card(planned, model, out)
     out.mkdir(parents=True, exist_ok=True)
     for name in _FIGURES:
-        if out.resolve() != planned.folder.resolve():
-            shutil.copyfile(planned.folder / name, out / name)
+        there = planned.folder / name
+        # What a model costs is measured with one seed alone.
+        if out.resolve() != planned.folder.resolve() and there.exists():
+            shutil.copyfile(there, out / name)
     with whole(out / EXPORTED) as partial:
         partial.write_bytes(save(model.state_dict()))
     write(out / "README.md", text)
