@@ -1,6 +1,7 @@
 import pytest
 
-from experiments.config import DataConfig, ModelConfig
+from datasets.task import find_task
+from experiments.config import ModelConfig
 from experiments.run import compare
 from experiments.run.data import Splits
 
@@ -21,8 +22,9 @@ def smoke(roots):
 
 @pytest.fixture(scope="session")
 def splits(roots):
-    config = DataConfig(train=30, val=5, test=5)
-    return Splits(config, str(roots[1]))
+    task = find_task("clevr")
+    config = task.settings(train=30, val=5, test=5)
+    return Splits(task, config, str(roots[1]))
 
 
 @pytest.fixture
