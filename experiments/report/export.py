@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 from safetensors.torch import save
 from tabulate import tabulate
@@ -25,6 +26,8 @@ made of the run's own settings and figures. The folder can then be given to
 experiments.run.ask and experiments.run.evaluate as a run."""
 #: What of a run's folder goes along.
 _FIGURES = ("run.json", "val.json", "test.json", "cost.json")
+#: Of the families of a group.
+_OF_FAMILIES = {"mean": "mean", "min": "worst family", "max": "best family"}
 
 
 @dataclass
@@ -50,20 +53,13 @@ def figures(test: dict[str, Any]) -> str:
 
 def families(task: Task, test: dict[str, Any]) -> str:
     """Test accuracy by group of families: mean, worst and best family."""
-    groups: dict[str, list[float]] = {}
-    for index, value in test.get("families", {}).items():
-        groups.setdefault(task.group(int(index)), []).append(100 * value)
+    values = pd.Series(test.get("families", {}), dtype=float) * 100
+    groups = values.groupby(lambda i: task.group(int(i)), sort=False)
     rows = [
-        [
-            group,
-            len(values),
-            f"{sum(values) / len(values):.1f}",
-            f"{min(values):.1f}",
-            f"{max(values):.1f}",
-        ]
-        for group, values in groups.items()
+        [name, len(found), *(f"{found.agg(f):.1f}" for f in _OF_FAMILIES)]
+        for name, found in groups
     ]
-    header = ["group", "families", "mean", "worst family", "best family"]
+    header = ["group", "families", *_OF_FAMILIES.values()]
     return tabulate(rows, header, "github", disable_numparse=True)
 
 

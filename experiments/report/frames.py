@@ -22,6 +22,8 @@ _ALWAYS = (
     *("task", "version", "model", "share", "depth", "learning_rate", "seed"),
     *("hidden_channels", "batch_size", "shrink_steps", "init"),
 )
+#: What a run's folder has figures in.
+_FIGURES = ("val", "test", "cost")
 #: Whole numbers, also where some are not there.
 _WHOLE = ("depth", "cost/parameters", "cost/rounds")
 
@@ -87,39 +89,30 @@ def collect(folder: Path, runs: Iterable[Path] | None = None) -> Frames:
     Raises:
         FileNotFoundError: If there is no finished run.
     """
-    parts: list[list[dict[str, Any]]] = []
-    families, curves = [], []
+    rows, curves, families = [], [], []
     for path in _run_folders(folder) if runs is None else runs:
-        if not any((path / f"{f}.json").exists() for f in ("val", "test")):
-            continue
-        run, test = Run.read(path), _json(path / "test.json")
         name = {"run": path.relative_to(folder).as_posix()}
-        parts.append([name, *_parts(run, test)])
-        names = run.task.schema.families
-        asked = test.get("families", {}).items()
-        families.append(name | {names[int(i)]: value for i, value in asked})
+        run = Run.read(path)
+        val, test, cost = (_json(path / f"{f}.json") for f in _FIGURES)
+        if not val and not test:
+            continue
+        cost.pop("hidden_channels", None)  # is among the settings
+        rows.append(name | _settings(run) | _figures(run, val, test, cost))
         curves.append(read_log(path).assign(**name))
-    if not parts:
+        if by_family := test.get("families", {}).items():
+            names = run.task.schema.families
+            families.append(name | {names[int(i)]: v for i, v in by_family})
+    if not rows:
         raise FileNotFoundError(f"there is no finished run in {folder}")
-    name, settings, *figures = map(pd.DataFrame, zip(*parts, strict=True))
-    figures = [part.dropna(axis=1, how="all") for part in figures]
-    kept = [
-        key
-        for key, values in settings.items()
-        if key in _ALWAYS or values.nunique(dropna=False) > 1
-    ]
-    kept.sort(key=lambda k: _ALWAYS.index(k) if k in _ALWAYS else len(_ALWAYS))
-    asked = pd.DataFrame(families)
-    return Frames(
-        _as_read(pd.concat([name, settings[kept], *figures], axis=1)),
-        _as_read(pd.concat(curves).set_index(["run", "step"]).reset_index()),
-        _as_read(asked.dropna(how="all", subset=list(asked.columns[1:]))),
-    )
-
-
-def _as_read(frame: pd.DataFrame) -> pd.DataFrame:
-    """What is collected is in all as what is read from a file."""
-    return read_csv(StringIO(frame.to_csv(index=False)))
+    # In the order of the row that has most of them.
+    table = pd.DataFrame([max(rows, key=len), *rows])[1:]
+    varied = [key for key in table if table[key].nunique(dropna=False) > 1]
+    fixed = set(_settings(run)) - set(_ALWAYS) - set(varied)
+    log = pd.concat(curves).set_index(["run", "step"]).reset_index()
+    asked = pd.DataFrame(families or {"run": []})
+    frames = table.drop(columns=list(fixed)), log, asked
+    # What is collected is in all as what is read.
+    return Frames(*(read_csv(StringIO(f.to_csv(index=False))) for f in frames))
 
 
 def read_log(folder: Path) -> pd.DataFrame:
@@ -163,8 +156,7 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _parts(run: Run, test: dict[str, Any]) -> list[dict[str, Any]]:
-    """Parts of a run's row: settings, then the figures."""
+def _settings(run: Run) -> dict[str, Any]:
     settings = {
         _SHORT.get(key, key): json.dumps(value)
         if isinstance(value, list)
@@ -172,23 +164,20 @@ def _parts(run: Run, test: dict[str, Any]) -> list[dict[str, Any]]:
         for key, value in run.flat().items()
     }
     if MODELS[run.model].build is None:
-        del settings["learning_rate"]
-    val = _json(run.folder / "val.json")
+        settings["learning_rate"] = None
+    return {key: settings[key] for key in _ALWAYS} | settings
+
+
+def _figures(
+    run: Run, val: dict[str, Any], test: dict[str, Any], cost: dict[str, Any]
+) -> dict[str, Any]:
     about = read_json(run.folder / "run.json")
-    where = {k: about.get(k) for k in ("commit", "versions", "machine")}
-    data = {
-        f"stores.{split}.{key}": found.get(key)
-        for split, found in run.found.items()
-        for key in ("content", "scenes", "questions", "source")
+    data = flatten(run.found, "stores.").items()
+    return {
+        **flatten(cost, "cost/"),
+        **flatten(val.get("accuracy", {}), "val/"),
+        **flatten(test.get("accuracy", {}), "test/"),
+        "seconds": val.get("seconds"),
+        **flatten({k: about.get(k) for k in ("commit", "versions", "machine")}),
+        **{k: v for k, v in data if v is not None and ".settings." not in k},
     }
-    cost = _json(run.folder / "cost.json")
-    cost.pop("hidden_channels", None)
-    return [
-        settings,
-        {f"cost/{key}": value for key, value in cost.items()},
-        {f"val/{key}": v for key, v in val.get("accuracy", {}).items()},
-        {f"test/{key}": v for key, v in test.get("accuracy", {}).items()},
-        {"seconds": val.get("seconds")},
-        flatten(where),
-        data,
-    ]

@@ -115,10 +115,13 @@ def results_of(frames: Frames) -> list[Result]:
         The models in the order of ``MODELS``, each by rising share. Of
         several depths and rates, the one best on validation stands; of equals
         the smallest, as when the comparison chose.
+
+    Raises:
+        ValueError: If no run was tested.
     """
     runs, curves = frames.runs, frames.curves
     if "test/all" not in runs:
-        return []
+        raise ValueError("no run has been tested: there is nothing to report")
     # One figure stands for all learning rates and seeds of a model.
     costs = [key for key in runs if key.startswith("cost/")]
     measured = runs.groupby(VARIANT, dropna=False)[costs].transform("last")
@@ -142,15 +145,8 @@ def results_of(frames: Frames) -> list[Result]:
 
 
 def read_results(folder: Path) -> list[Result]:
-    """Read every model whose test figures are in a results folder.
-
-    Raises:
-        FileNotFoundError: If the folder holds no finished run.
-    """
-    results = results_of(read_frames(folder))
-    if not results:
-        raise FileNotFoundError(f"there is no finished run in {folder}")
-    return results
+    """Read every model whose test figures are in a results folder."""
+    return results_of(read_frames(folder))
 
 
 def budgets(results: Sequence[Result]) -> dict[str, list[Result]]:

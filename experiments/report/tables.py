@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 from tabulate import tabulate
 
 from datasets.files import write
@@ -118,17 +119,15 @@ def by_share(results: Sequence[Result]) -> str:
     Args:
         results: The models; one that selects no pairs stands at 100 %.
     """
-    rows: dict[str, dict[float, str]] = {}
-    for result in results:
-        cells = rows.setdefault(MODELS[result.name].label, {})
-        cells[result.share or 1.0] = _accuracy(result, "all")
-    shares = sorted({share for cells in rows.values() for share in cells})
-    header = ["share of the pairs", *(f"{100 * s:g} %" for s in shares)]
-    lines = [
-        [name, *(cells.get(share, "–") for share in shares)]
-        for name, cells in rows.items()
+    rows = [
+        (MODELS[r.name].label, r.share or 1.0, _accuracy(r, "all"))
+        for r in results
     ]
-    return github_table(header, lines)
+    cells = pd.DataFrame(rows, columns=["model", "share", "accuracy"])
+    table = cells.pivot(index="model", columns="share", values="accuracy")
+    table = table.loc[cells["model"].unique()].fillna("–")
+    header = ["share of the pairs", *(f"{100 * s:g} %" for s in table)]
+    return github_table(header, table.reset_index().values.tolist())
 
 
 def training_cost(results: Sequence[Result], aim: float) -> str:
@@ -224,8 +223,6 @@ def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
     """
     frames = read_frames(folder)
     results = results_of(frames)
-    if not results:
-        raise FileNotFoundError(f"there is no finished run in {folder}")
     table = markdown(results)
     write_frames(frames, folder)
     write(folder / "table.md", table + "\n")

@@ -17,6 +17,7 @@ from experiments.report.frames import (
     read_log,
     write_frames,
 )
+from experiments.report.results import results_of
 from experiments.run.runs import Run
 
 RESULTS = Path(__file__).parents[3] / "results"
@@ -120,6 +121,12 @@ def test_a_live_folder_is_its_runs_and_nothing_else(smoke, tmp_path):
     assert "rn/seed-1" not in set(read_frames(folder).runs["run"])
     with pytest.raises(FileNotFoundError, match="no finished run"):
         read_frames(tmp_path / "none")
+    for path in folder.glob("*/seed-*"):
+        if path.parent.name != "most_frequent":
+            shutil.rmtree(path)
+    [result] = results_of(read_frames(folder))
+    assert (result.name, result.learning_rate) == ("most_frequent", None)
+    assert not result.trained
 
 
 @pytest.mark.parametrize(

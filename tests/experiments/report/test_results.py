@@ -107,4 +107,5 @@ def test_steps_that_cost_more_than_measured_have_no_minutes():
 def test_a_folder_without_finished_runs_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=rf"no finished.*{tmp_path}"):
         read_results(tmp_path)
-    assert results_of(frames({"model": "rn", "val/all": 0.5})) == []
+    with pytest.raises(ValueError, match="no run has been tested"):
+        results_of(frames({"model": "rn", "val/all": 0.5}))
