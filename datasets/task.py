@@ -72,6 +72,13 @@ class Data:
         values = asdict(self)
         return {k: v for k, v in values.items() if k not in READING}
 
+    def used(self) -> dict[str, Any]:
+        """The settings that matter: of ``stores``, those of reading alone."""
+        values = asdict(self)
+        if self.stores is None:
+            return values
+        return {k: v for k, v in values.items() if k in READING}
+
 
 @dataclass
 class Source:

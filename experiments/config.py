@@ -1,5 +1,6 @@
 """What a comparison is made of, as dataclasses; presets are YAML files."""
 
+import copy
 import functools
 import math
 from collections.abc import Mapping
@@ -351,7 +352,9 @@ def read(kind: type[T], values: Any) -> T:
         made = of_task(made, str(task))
     parser = _parser(made)
     try:
-        config: T = instantiate(parser, made, parser.parse_object(values))
+        # The parser puts numbers of its own types into the lists it is given.
+        found = parser.parse_object(copy.deepcopy(values))
+        config: T = instantiate(parser, made, found)
         return config
     except (ArgumentError, TypeError) as error:
         text = " ".join(str(error).split())
@@ -429,8 +432,8 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> Any:
 
 
 def to_yaml(config: CompareConfig) -> str:
-    """Write a config down, without the folders of this machine."""
-    values = asdict(config)
+    """Write a config down, without folders of this machine and unused keys."""
+    values = asdict(config) | {"data": config.data.used()}
     for key in ("runs", "data_root", "plan"):
         del values[key]
     return yaml.safe_dump(values, sort_keys=False)

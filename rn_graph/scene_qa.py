@@ -116,7 +116,7 @@ class SceneQA(nn.Module):
             )
             if scene is None:
                 return scores
-            # A model that answers in steps has a row of each before these.
+            # A model that answers in steps gives [steps, scenes, answers].
             check_index("batch.question_batch", scene, upper=scores.size(-2))
             return scores.index_select(-2, scene)
         scores = self.model(

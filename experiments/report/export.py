@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 from safetensors.torch import save
 from tabulate import tabulate
@@ -24,7 +25,9 @@ HELP = """Write a trained run's best weights as safetensors, with a model card
 made of the run's own settings and figures. The folder can then be given to
 experiments.run.ask and experiments.run.evaluate as a run."""
 #: What of a run's folder goes along.
-_FIGURES = ("run.json", "val.json", "test.json")
+_FIGURES = ("run.json", "val.json", "test.json", "cost.json")
+#: Of the families of a group.
+_OF_FAMILIES = {"mean": "mean", "min": "worst family", "max": "best family"}
 
 
 @dataclass
@@ -50,20 +53,13 @@ def figures(test: dict[str, Any]) -> str:
 
 def families(task: Task, test: dict[str, Any]) -> str:
     """Test accuracy by group of families: mean, worst and best family."""
-    groups: dict[str, list[float]] = {}
-    for index, value in test.get("families", {}).items():
-        groups.setdefault(task.group(int(index)), []).append(100 * value)
+    values = pd.Series(test.get("families", {}), dtype=float) * 100
+    groups = values.groupby(lambda i: task.group(int(i)), sort=False)
     rows = [
-        [
-            group,
-            len(values),
-            f"{sum(values) / len(values):.1f}",
-            f"{min(values):.1f}",
-            f"{max(values):.1f}",
-        ]
-        for group, values in groups.items()
+        [name, len(found), *(f"{found.agg(f):.1f}" for f in _OF_FAMILIES)]
+        for name, found in groups
     ]
-    header = ["group", "families", "mean", "worst family", "best family"]
+    header = ["group", "families", *_OF_FAMILIES.values()]
     return tabulate(rows, header, "github", disable_numparse=True)
 
 
@@ -71,12 +67,16 @@ def data(planned: Run) -> str:
     """What a run was trained, validated and tested on, in words."""
     if planned.data.stores is None:
         return planned.task.describe(planned.data)
-    parts = [
-        f"{found['questions']:,} {split} questions about "
-        f"{found['scenes']:,} scenes ({found['source']}, content "
-        f"`{found['content'][:12]}`)"
-        for split, found in planned.found.items()
-    ]
+    parts = []
+    for split, found in planned.found.items():
+        source = found["source"]
+        # Not known of runs from before it was written down.
+        if found["content"]:
+            source += f", content `{found['content'][:12]}`"
+        parts.append(
+            f"{found['questions']:,} {split} questions about "
+            f"{found['scenes']:,} scenes ({source})"
+        )
     name = f"the stores of `{planned.data.stores}`"
     return f"{name}: {', '.join(parts)}" if parts else name
 
@@ -148,8 +148,10 @@ def export(planned: Run, model: nn.Module, out: Path) -> None:
     text = card(planned, model, out)
     out.mkdir(parents=True, exist_ok=True)
     for name in _FIGURES:
-        if out.resolve() != planned.folder.resolve():
-            shutil.copyfile(planned.folder / name, out / name)
+        there = planned.folder / name
+        # What a model costs is measured with one seed alone.
+        if out.resolve() != planned.folder.resolve() and there.exists():
+            shutil.copyfile(there, out / name)
     with whole(out / EXPORTED) as partial:
         partial.write_bytes(save(model.state_dict()))
     write(out / "README.md", text)

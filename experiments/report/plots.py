@@ -12,16 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from datasets.files import whole
-from experiments.report.results import (
-    ModelResult,
-    band,
-    budgets,
-    has_several_budgets,
-)
+from experiments.report.results import Result, budgets, has_several_budgets
 from experiments.run.models import MODELS
 
 
-def write_plots(results: Sequence[ModelResult], folder: Path) -> list[Path]:
+def write_plots(results: Sequence[Result], folder: Path) -> list[Path]:
     """Draw learning curves, accuracy by category, and accuracy against cost.
 
     Args:
@@ -76,7 +71,7 @@ def save(figure: Figure, path: Path, dpi: int = 110) -> None:
 Colors = dict[str, Any]
 
 
-def _colors(results: Sequence[ModelResult]) -> Colors:
+def _colors(results: Sequence[Result]) -> Colors:
     """A colour a model, paler the smaller its share of the pairs."""
     names = list(dict.fromkeys(map(_color_key, results)))
     sequence = "tab10" if len(names) <= 10 else "tab20"
@@ -95,29 +90,24 @@ def _colors(results: Sequence[ModelResult]) -> Colors:
     return colors
 
 
-def _color_key(result: ModelResult) -> str:
+def _color_key(result: Result) -> str:
     """A GNN has one colour, on all pairs and on the nearest."""
     if MODELS[result.name].tuned:
         return result.name.removesuffix("_knn")
     return result.name
 
 
-def _is_sparse(result: ModelResult) -> bool:
+def _is_sparse(result: Result) -> bool:
     """Whether it is a GNN on nearest pairs: hollow, dashed or hatched."""
     return MODELS[result.name].tuned and result.share is not None
 
 
-def _are_many(results: Sequence[ModelResult]) -> bool:
+def _are_many(results: Sequence[Result]) -> bool:
     """Whether bands and intervals of all would hide one another."""
     return len(results) > 10
 
 
-def _errors(accuracies: Sequence[float]) -> list[float]:
-    """Errors in percent."""
-    return [100 * (1 - accuracy) for accuracy in accuracies]
-
-
-def pairs(results: Sequence[ModelResult], colors: Colors) -> Figure:
+def pairs(results: Sequence[Result], colors: Colors) -> Figure:
     """Test accuracy against the share of the pairs; all others as lines."""
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for name, line in budgets(results).items():
@@ -150,7 +140,7 @@ def pairs(results: Sequence[ModelResult], colors: Colors) -> Figure:
     return figure
 
 
-def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
+def learning_curves(results: Sequence[Result], colors: Colors) -> Figure:
     """Validation error against steps and time; bands span the seeds of a few.
 
     The axis is logarithmic, so that what is nearly right can be told apart. A
@@ -170,28 +160,22 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
     many = _are_many(results)
     for result in results:
         color = colors[result.label]
-        if not result.curves:
-            (value,) = _errors([result.mean("all")])
+        if not result.trained:
+            value = 100 * (1 - result.mean("all"))
             label = f"{result.label} (on test)"
             axes.axhline(value, color=color, ls="--", label=label)
             continue
-        steps, mean, low, high = band(result.curves)
-        style = "--" if _is_sparse(result) else "-"
-        axes.plot(
-            steps,
-            _errors(mean),
-            ls=style,
-            color=color,
-            label=result.label,
-        )
+        errors = 100 * (1 - result.band)
+        style = {"ls": "--" if _is_sparse(result) else "-", "color": color}
+        axes.plot(errors["mean"], label=result.label, **style)
         if result.step_minutes is not None:
-            minutes = [s * result.step_minutes for s in steps]
-            time.plot(minutes, _errors(mean), ls=style, color=color)
+            minutes = errors.index * result.step_minutes
+            time.plot(minutes, errors["mean"], **style)
         if not many:
             axes.fill_between(
-                steps,
-                _errors(low),
-                _errors(high),
+                errors.index,
+                errors["min"],
+                errors["max"],
                 color=color,
                 alpha=0.2,
                 lw=0,
@@ -213,7 +197,7 @@ def learning_curves(results: Sequence[ModelResult], colors: Colors) -> Figure:
     return figure
 
 
-def categories(results: Sequence[ModelResult], colors: Colors) -> Figure:
+def categories(results: Sequence[Result], colors: Colors) -> Figure:
     """Test accuracy by category, with 95 % intervals over seeds."""
     size = (max(10, len(results)), 5 + 0.1 * len(results))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
@@ -242,7 +226,7 @@ def categories(results: Sequence[ModelResult], colors: Colors) -> Figure:
     return figure
 
 
-def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
+def cost(results: Sequence[Result], colors: Colors) -> Figure:
     """Test accuracy against FLOPs, time and memory, for models of one size.
 
     The question alone is left out: it would squeeze all others into a line.
@@ -263,12 +247,11 @@ def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
         layout="constrained",
     )
     for axis, (key, title) in zip(axes, columns.items(), strict=True):
-        for result in results:
-            if key not in result.cost:
-                continue
+        measured = [r for r in results if r.cost(key) is not None]
+        for result in measured:
             error = 100 * result.interval("all")
             axis.errorbar(
-                result.cost[key],
+                result.cost(key),
                 100 * result.mean("all"),
                 None if math.isnan(error) or many else error,
                 fmt="o",
@@ -278,7 +261,7 @@ def cost(results: Sequence[ModelResult], colors: Colors) -> Figure:
                 label=result.label,
             )
         axis.set(xlabel=title)
-        values = [r.cost[key] for r in results if key in r.cost]
+        values = [r.cost(key) for r in measured]
         if values and max(values) > 10 * min(values):
             axis.set_xscale("log")
         axis.grid(alpha=0.3)

@@ -1,51 +1,52 @@
-"""Read a comparison's results back from its folder."""
+"""What a comparison found: each model with its seeds, out of its frames."""
 
-import csv
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-from datasets.files import read_json
+import pandas as pd
+
+from datasets.task import find_task
+from experiments.report.frames import Frames, read_frames
 from experiments.report.stats import interval
 from experiments.run.models import MODELS, label
-from experiments.run.runs import Run
+
+#: What is measured and validated apart, of one model.
+VARIANT = ["model", "share", "depth"]
 
 
-@dataclass
-class ModelResult:
+class Result:
     """All seeds of one model.
 
     Args:
-        name: Its name in ``MODELS``.
+        runs: Their rows, by rising seed, each with the model's cost.
+        curves: Their validation accuracy by step.
+
+    Attributes:
+        name: The model's name in ``MODELS``.
         share: Share of the pairs that it keeps, where it selects.
         depth: Its number of layers, where that was tuned.
-        categories: What accuracy is given for: all, and a task's categories.
-        cost: What ``experiments.measure.cost`` measured; empty if untrained.
-        accuracy: Test accuracies of each seed, by category.
-        validation: Validation accuracy of each seed.
-        curves: Steps and validation accuracies of each seed.
-        seconds: Training time of each seed.
-        batch_size: Questions in a training step.
         learning_rate: Its learning rate; ``None`` if untrained.
-        own_cost_throughout: Whether all its training steps cost what was
-            measured: none were of a larger budget, or another training's.
+        categories: What accuracy is given for: all, and a task's categories.
+        band: Mean, lowest and highest validation accuracy of the seeds
+            (``mean``, ``min``, ``max``) at their common steps; empty if
+            untrained.
     """
 
-    name: str
-    share: float | None
-    depth: int | None
-    categories: tuple[str, ...]
-    cost: dict[str, float] = field(default_factory=dict)
-    accuracy: list[dict[str, float]] = field(default_factory=list)
-    validation: list[float] = field(default_factory=list)
-    curves: list[tuple[list[int], list[float]]] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    batch_size: int = 0
-    learning_rate: float | None = None
-    own_cost_throughout: bool = True
+    def __init__(self, runs: pd.DataFrame, curves: pd.DataFrame) -> None:
+        self.runs = runs
+        self.name: str = runs["model"].iloc[0]
+        self.share = self._first("share")
+        self.depth = self._first("depth")
+        self.learning_rate = self._first("learning_rate")
+        task = find_task(runs["task"].iloc[0])
+        self.categories = ("all", *task.categories)
+        by_run = curves.pivot(index="step", columns="run", values="val/all")
+        self.band = by_run.dropna().agg(["mean", "min", "max"], axis=1)
+
+    def _first(self, key: str) -> Any:
+        value = self.runs[key].iloc[0] if key in self.runs else None
+        return None if pd.isna(value) else value
 
     @property
     def label(self) -> str:
@@ -53,20 +54,43 @@ class ModelResult:
         return label(self.name, self.share, self.depth)
 
     @property
+    def trained(self) -> bool:
+        """Whether it is a model that learns."""
+        return not self.band.empty
+
+    @property
     def step_minutes(self) -> float | None:
-        """Minutes a training step, if all its steps took what was measured."""
-        if not (self.cost and self.own_cost_throughout):
+        """Minutes a training step, if all its steps took what was measured.
+
+        Not where a budget shrank, or weights of another training were taken
+        over: that cost more.
+        """
+        shrank = self.share is not None and self._first("shrink_steps")
+        if shrank or self._first("init") or self.cost("step_ms") is None:
             return None
-        return self.cost["step_ms"] / 60_000
+        return self.cost("step_ms") / 60_000
+
+    def cost(self, key: str) -> Any:
+        """What ``experiments.measure.cost`` measured; ``None`` if nothing."""
+        return self._first(f"cost/{key}")
+
+    @property
+    def validation(self) -> float:
+        """Validation accuracy of the first seed; below 0 if untrained."""
+        value = self._first("val/all")
+        return -1.0 if value is None else value
 
     def mean(self, category: str) -> float:
-        """Mean accuracy over seeds; NaN if the category was not asked."""
-        values = self._values(category)
-        return fmean(values) if values else math.nan
+        """Mean test accuracy; NaN if the category was not asked."""
+        return float(self._values(category).mean())
 
     def interval(self, category: str) -> float:
         """Half width of its 95 % interval; NaN with a single seed."""
-        return interval(self._values(category))
+        return interval(self._values(category).tolist())
+
+    def _values(self, category: str) -> pd.Series:
+        empty = pd.Series(dtype=float)
+        return self.runs.get(f"test/{category}", empty).dropna()
 
     def steps_to(self, aim: float) -> int | None:
         """First step after which the mean validation accuracy is ``aim``.
@@ -77,155 +101,63 @@ class ModelResult:
         Returns:
             The step; ``None`` if it was not reached.
         """
-        if not self.curves:
-            return None
-        steps, mean, _, _ = band(self.curves)
-        reached = (s for s, v in zip(steps, mean, strict=True) if v >= aim)
-        return next(reached, None)
-
-    def _values(self, category: str) -> list[float]:
-        return [a[category] for a in self.accuracy if category in a]
-
-    def to_json(self) -> dict[str, Any]:
-        """All figures as plain values."""
-
-        def plain(value: float) -> float | None:
-            return None if math.isnan(value) else value
-
-        return {
-            "model": self.name,
-            "share": self.share,
-            "depth": self.depth,
-            "learning_rate": self.learning_rate,
-            "label": self.label,
-            "seeds": len(self.accuracy),
-            **self.cost,
-            "accuracy": {
-                category: {
-                    "mean": plain(self.mean(category)),
-                    "interval": plain(self.interval(category)),
-                    "values": self._values(category),
-                }
-                for category in self.categories
-            },
-            "training_seconds": self.seconds,
-        }
+        reached = self.band.index[self.band["mean"] >= aim]
+        return int(reached[0]) if len(reached) else None
 
 
-def read_results(folder: Path) -> list[ModelResult]:
-    """Read every model whose test figures are there.
+def results_of(frames: Frames) -> list[Result]:
+    """The models whose test figures are there, as they stand in tables.
 
     Args:
-        folder: A results folder.
+        frames: A comparison's figures.
 
     Returns:
-        The models in the order of ``MODELS``, each by rising share.
+        The models in the order of ``MODELS``, each by rising share. Of
+        several depths and rates, the one best on validation stands; of equals
+        the smallest, as when the comparison chose.
 
     Raises:
-        FileNotFoundError: If the folder holds no finished run.
+        ValueError: If no run was tested.
     """
-    # One figure stands for all learning rates of a model.
-    costs = {}
-    for path in folder.glob("*/seed-*/cost.json"):
-        run = Run.read(path.parent)
-        costs[run.model, run.share, run.depth] = read_json(path)
-    results: dict[tuple[Any, ...], ModelResult] = {}
-    for test in sorted(folder.glob("*/seed-*/test.json"), key=_seed):
-        run = Run.read(test.parent)
-        variant = run.model, run.share, run.depth
-        result = results.setdefault(
-            (*variant, run.train.learning_rate),
-            ModelResult(
-                *variant, ("all", *run.task.categories), costs.get(variant, {})
-            ),
-        )
-        result.accuracy.append(read_json(test)["accuracy"])
-        if MODELS[run.model].build:
-            validation = read_json(run.folder / "val.json")
-            result.validation.append(validation["accuracy"]["all"])
-            result.seconds.append(validation["seconds"])
-            result.curves.append(read_curve(run.folder))
-            result.batch_size = run.train.batch_size
-            result.learning_rate = run.train.learning_rate
-            shrank = run.share is not None and run.train.shrink_steps > 0
-            result.own_cost_throughout = not (shrank or run.train.init)
-    if not results:
-        raise FileNotFoundError(f"there is no finished run in {folder}")
-    # Of several depths and rates, the one best on validation stands; of equals
-    # the smallest, as when the comparison chose.
-    best = sorted(
-        results.values(),
-        key=lambda r: (
-            r.validation[:1],
-            -(r.depth or 0),
-            -(r.learning_rate or 0),
-        ),
+    runs, curves = frames.runs, frames.curves
+    if "test/all" not in runs:
+        raise ValueError("no run has been tested: there is nothing to report")
+    # One figure stands for all learning rates and seeds of a model.
+    costs = [key for key in runs if key.startswith("cost/")]
+    measured = runs.groupby(VARIANT, dropna=False)[costs].transform("last")
+    tested = runs.assign(**measured).dropna(subset="test/all")
+    curves = curves.reindex(columns=["run", "step", "val/all"])
+    groups = tested.sort_values("seed").groupby(
+        [*VARIANT, "learning_rate"], dropna=False
     )
-    chosen = {(result.name, result.share): result for result in best}
+    results = [
+        Result(mine, curves[curves["run"].isin(mine["run"])].dropna())
+        for _, mine in groups
+    ]
+    results.sort(
+        key=lambda r: (r.validation, -(r.depth or 0), -(r.learning_rate or 0))
+    )
+    chosen = {(result.name, result.share): result for result in results}
     order = list(MODELS)
     return sorted(
         chosen.values(), key=lambda r: (order.index(r.name), r.share or 0)
     )
 
 
-def budgets(results: Sequence[ModelResult]) -> dict[str, list[ModelResult]]:
+def read_results(folder: Path) -> list[Result]:
+    """Read every model whose test figures are in a results folder."""
+    return results_of(read_frames(folder))
+
+
+def budgets(results: Sequence[Result]) -> dict[str, list[Result]]:
     """The results of each model that selects pairs, in their order."""
-    lines: dict[str, list[ModelResult]] = {}
+    lines: dict[str, list[Result]] = {}
     for result in results:
         if result.share is not None:
             lines.setdefault(result.name, []).append(result)
     return lines
 
 
-def has_several_budgets(results: Sequence[ModelResult]) -> bool:
+def has_several_budgets(results: Sequence[Result]) -> bool:
     """Whether some model was trained with more than one share of the pairs."""
     return any(len(line) > 1 for line in budgets(results).values())
-
-
-def read_curve(
-    folder: Path, key: str = "val/accuracy/all"
-) -> tuple[list[int], list[float]]:
-    """Read a run's validation accuracies, or another of its logged figures.
-
-    Args:
-        folder: The run's folder. Where it was resumed, later parts of its
-            log replace what earlier ones say of the same steps.
-        key: Name of the figure.
-
-    Returns:
-        Steps, and the figure after each.
-    """
-    points: dict[int, float] = {}
-    parts = sorted((folder / "logs").glob("part-*/metrics.csv"), key=_part)
-    for path in parts:
-        with path.open(encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                value = row.get(key)
-                if value:
-                    # Lightning logs the index of the step, from 0.
-                    points[int(row["step"]) + 1] = float(value)
-    steps = sorted(points)
-    return steps, [points[step] for step in steps]
-
-
-def _seed(path: Path) -> int:
-    return int(path.parent.name.removeprefix("seed-"))
-
-
-def _part(path: Path) -> int:
-    return int(path.parent.name.removeprefix("part-"))
-
-
-def band(
-    curves: Sequence[tuple[list[int], list[float]]],
-) -> tuple[list[int], list[float], list[float], list[float]]:
-    """Mean, lowest and highest of several curves at their common steps."""
-    common = sorted(set.intersection(*(set(steps) for steps, _ in curves)))
-    lookup = [dict(zip(*curve, strict=True)) for curve in curves]
-    at = [[points[step] for points in lookup] for step in common]
-    return (
-        common,
-        [fmean(values) for values in at],
-        [min(values) for values in at],
-        [max(values) for values in at],
-    )

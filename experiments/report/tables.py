@@ -3,28 +3,32 @@
 ``python -m experiments report runs/quick``
 """
 
-import csv
-import io
 import math
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 from tabulate import tabulate
 
-from datasets.files import write, write_json
+from datasets.files import write
 from experiments.cli import parse
+from experiments.report.export import export
+from experiments.report.frames import read_frames, write_frames
 from experiments.report.plots import write_plots
 from experiments.report.results import (
-    ModelResult,
+    Result,
     has_several_budgets,
-    read_results,
+    results_of,
 )
 from experiments.run.models import MODELS
+from experiments.run.runs import load_model
 
 PROG = "python -m experiments report"
+#: What is published of a results folder.
+_PUBLISHED = ("config.yaml", "*.csv", "*.md", "plots/*.png")
 COSTS = (
     "pairs a scene",
     "parameters",
@@ -46,23 +50,32 @@ class ReportConfig:
             share of the pairs; of `NAME-aim`, see `aim`. It need not have all.
         aim: Validation accuracy in percent, as in 96.4: tabulate what training
             to it took; 0: no such table.
-        publish: Folder to copy what is small into: settings, metrics, table
-            and plots, without checkpoints.
+        publish: Folder to copy settings, figures, tables and plots into.
+        weights: Runs to put there with their weights, in a list or separated
+            by commas, as in `rn/seed-0,gcn-depth-2/seed-0`.
     """
 
     folder: str
     readme: str | None = None
     aim: float = 0.0
     publish: str | None = None
+    weights: str | list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if isinstance(self.weights, str):
+            self.weights = [name.strip() for name in self.weights.split(",")]
+        if self.weights and not self.publish:
+            raise ValueError(
+                f"`weights` is {self.weights} without `publish`, expected a "
+                f"folder to put them into"
+            )
         if not 0 <= self.aim <= 100:
             raise ValueError(
                 f"`aim` is {self.aim}, expected a percentage, from 0 to 100"
             )
 
 
-def table_rows(results: Sequence[ModelResult]) -> list[list[str]]:
+def table_rows(results: Sequence[Result]) -> list[list[str]]:
     """The cells of the table: its header, then a row a model.
 
     Learning rates have a column where models have different ones.
@@ -86,7 +99,7 @@ def table_rows(results: Sequence[ModelResult]) -> list[list[str]]:
     ]
 
 
-def markdown(results: Sequence[ModelResult]) -> str:
+def markdown(results: Sequence[Result]) -> str:
     """The table in Markdown."""
     header, *rows = table_rows(results)
     return github_table(header, rows)
@@ -100,26 +113,24 @@ def github_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def by_share(results: Sequence[ModelResult]) -> str:
+def by_share(results: Sequence[Result]) -> str:
     """Accuracy by the share of the pairs that is kept, in Markdown.
 
     Args:
         results: The models; one that selects no pairs stands at 100 %.
     """
-    rows: dict[str, dict[float, str]] = {}
-    for result in results:
-        cells = rows.setdefault(MODELS[result.name].label, {})
-        cells[result.share or 1.0] = _accuracy(result, "all")
-    shares = sorted({share for cells in rows.values() for share in cells})
-    header = ["share of the pairs", *(f"{100 * s:g} %" for s in shares)]
-    lines = [
-        [name, *(cells.get(share, "–") for share in shares)]
-        for name, cells in rows.items()
+    rows = [
+        (MODELS[r.name].label, r.share or 1.0, _accuracy(r, "all"))
+        for r in results
     ]
-    return github_table(header, lines)
+    cells = pd.DataFrame(rows, columns=["model", "share", "accuracy"])
+    table = cells.pivot(index="model", columns="share", values="accuracy")
+    table = table.loc[cells["model"].unique()].fillna("–")
+    header = ["share of the pairs", *(f"{100 * s:g} %" for s in table)]
+    return github_table(header, table.reset_index().values.tolist())
 
 
-def training_cost(results: Sequence[ModelResult], aim: float) -> str:
+def training_cost(results: Sequence[Result], aim: float) -> str:
     """What training to an accuracy took, in Markdown.
 
     The step is the first at which validation was looked at and the mean over
@@ -132,18 +143,18 @@ def training_cost(results: Sequence[ModelResult], aim: float) -> str:
     """
     rows = []
     for result in results:
-        if not result.curves:
+        if not result.trained:
             continue
         step = result.steps_to(aim / 100)
         row = [result.label, "not reached", "–", "–", "–"]
         if step is not None:
-            seen = step * result.batch_size
+            seen = step * int(result.runs["batch_size"].iloc[0])
             row[1:3] = f"{step:,}", f"{seen / 1e6:.2f} M"
             # A budget that shrank, or weights taken over, cost more.
             if result.step_minutes is not None:
                 row[3] = f"{step * result.step_minutes:.1f}"
                 # A backward pass takes twice as much as a forward one.
-                row[4] = f"{3 * seen * result.cost['flops'] / 1e12:.1f} T"
+                row[4] = f"{3 * seen * result.cost('flops') / 1e12:.1f} T"
         rows.append(row)
     header = (
         f"to {aim:g} % on validation",
@@ -155,7 +166,7 @@ def training_cost(results: Sequence[ModelResult], aim: float) -> str:
     return github_table(header, rows)
 
 
-def terminal(results: Sequence[ModelResult]) -> str:
+def terminal(results: Sequence[Result]) -> str:
     """The table for a terminal, in two narrow halves."""
     header, *rows = table_rows(results)
     accuracies = range(len(header) - len(results[0].categories), len(header))
@@ -181,53 +192,24 @@ _UNITS = {
 }
 
 
-def _rate(result: ModelResult) -> str:
+def _rate(result: Result) -> str:
     return f"{result.learning_rate:g}" if result.learning_rate else "–"
 
 
-def _cost(result: ModelResult, key: str) -> str:
-    return _UNITS[key](result.cost[key]) if key in result.cost else "–"
+def _cost(result: Result, key: str) -> str:
+    value = result.cost(key)
+    return "–" if value is None else _UNITS[key](value)
 
 
-def _accuracy(result: ModelResult, category: str) -> str:
+def _accuracy(result: Result, category: str) -> str:
     mean, half = 100 * result.mean(category), 100 * result.interval(category)
     if math.isnan(mean):
         return "–"
     return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
 
 
-def as_csv(results: Sequence[ModelResult]) -> str:
-    """The figures as CSV, unrounded, a row a model."""
-    text = io.StringIO()
-    keys = ["hidden_channels", *_UNITS]
-    accuracy = [
-        f"{c} {part}" for c in results[0].categories for part in ("mean", "±")
-    ]
-    writer = csv.writer(text)
-    chosen = ["model", "share", "depth", "learning_rate"]
-    writer.writerow([*chosen, "seeds", *keys, *accuracy])
-    for result in results:
-        writer.writerow(
-            [
-                result.name,
-                # A cell is empty where there is nothing to choose.
-                result.share,
-                result.depth,
-                result.learning_rate,
-                len(result.accuracy),
-                *(result.cost.get(key, "") for key in keys),
-                *(
-                    "" if math.isnan(value) else value
-                    for c in result.categories
-                    for value in (result.mean(c), result.interval(c))
-                ),
-            ]
-        )
-    return text.getvalue()
-
-
 def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
-    """Write tables and plots into a results folder, and print where.
+    """Write figures, tables and plots into a results folder; print where.
 
     Args:
         folder: The results folder.
@@ -239,10 +221,10 @@ def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
     Raises:
         FileNotFoundError: If there is no finished run.
     """
-    results = read_results(folder)
+    frames = read_frames(folder)
+    results = results_of(frames)
     table = markdown(results)
-    write_json(folder / "results.json", [r.to_json() for r in results])
-    write(folder / "results.csv", as_csv(results))
+    write_frames(frames, folder)
     write(folder / "table.md", table + "\n")
     name = folder.resolve().name
     tables = {name: table}
@@ -253,7 +235,7 @@ def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
         tables[f"{name}-shares"] = shares = by_share(results)
         write(folder / "shares.md", shares + "\n")
     plots = write_plots(results, folder / "plots")
-    seeds = sorted({len(r.accuracy) for r in results if r.curves})
+    seeds = sorted({len(r.runs) for r in results if r.trained})
     print(f"\n{terminal(results)}\n")
     print(
         f"Test accuracy in %, mean ± 95 % interval over "
@@ -309,15 +291,24 @@ def insert_some(readme: Path, tables: dict[str, str]) -> None:
         insert(readme, name, tables[name])
 
 
-def publish(folder: Path, out: Path) -> None:
-    """Copy a results folder without what is large or names the machine.
+def publish(folder: Path, out: Path, weights: Sequence[str] = ()) -> None:
+    """Copy a results folder without its runs; some of these are exported.
 
     Args:
         folder: The results folder.
         out: Where to copy it; files of the same name are replaced.
+        weights: Names of the runs to export, as in ``rn/seed-0``.
+
+    Raises:
+        FileNotFoundError: If there is no such run.
     """
-    ignore = shutil.ignore_patterns("checkpoints", "tensorboard", ".*")
-    shutil.copytree(folder, out, ignore=ignore, dirs_exist_ok=True)
+    for name in weights:
+        export(*load_model(folder / name), out / name)
+    for pattern in _PUBLISHED:
+        for path in sorted(folder.glob(pattern)):
+            copy = out / path.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
     print(f"Copied to {out}")
 
 
@@ -332,4 +323,4 @@ def main(argv: list[str]) -> None:
         insert_some(Path(config.readme), tables)
         print(f"Put into {config.readme}")
     if config.publish:
-        publish(folder, Path(config.publish))
+        publish(folder, Path(config.publish), config.weights)

@@ -4,7 +4,7 @@
 a finished training; ``test.json`` holds the test figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ class Run:
             "hidden_channels": plan.hidden_channels,
             "inputs": asdict(plan.inputs),
             "seed": seed,
-            "data": asdict(config.data),
+            "data": config.data.used(),
             "sizes": asdict(config.model),
             "train": asdict(train),
         }
@@ -145,11 +145,12 @@ class Run:
         begun = Run.read(self.folder)
         begun.check_same(self)
         for split, now in self.found.items():
-            before = begun.found.get(split, now)
-            if before["content"] != now["content"]:
+            before = begun.found.get(split, now)["content"]
+            # Not known of runs from before it was written down.
+            if before is not None and before != now["content"]:
                 raise ValueError(
                     f"{self.folder} was begun with other {split} data (of "
-                    f"content {before['content'][:12]}, now "
+                    f"content {before[:12]}, now "
                     f"{now['content'][:12]}): give the comparison another "
                     f"`--name`, or delete that folder"
                 )
@@ -166,13 +167,8 @@ class Run:
         Raises:
             ValueError: If it was made with others.
         """
-        # What is newer than the run has its default there.
-        found = self._all_settings()
-        expected = wanted._all_settings()
-        if sections is not None:
-            expected = {key: expected[key] for key in sections}
-        made = _flat(found)
-        for key, value in _flat(expected).items():
+        made = self.flat()
+        for key, value in wanted.flat(sections).items():
             # Not where this one is trained.
             if key == "train.accelerator":
                 continue
@@ -183,13 +179,19 @@ class Run:
                     f"comparison another `--name`, or delete that folder"
                 )
 
-    def _all_settings(self) -> dict[str, Any]:
-        return self.settings | {
+    def flat(self, sections: Sequence[str] | None = None) -> dict[str, Any]:
+        """All settings by their dotted keys; newer ones have their default.
+
+        Args:
+            sections: The settings to give; ``None``: all.
+        """
+        settings = self.settings | {
             "inputs": asdict(self.inputs),
-            "data": asdict(self.data),
+            "data": self.data.used(),
             "sizes": asdict(self.sizes),
             "train": asdict(self.train),
         }
+        return flatten({key: settings[key] for key in sections or settings})
 
     def build(self) -> nn.Module:
         """Make the model, with fresh weights."""
@@ -292,11 +294,12 @@ def load_weights(model: nn.Module, checkpoint: Path) -> None:
         ) from error
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted keys, as in ``machine.cpu``."""
     out: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            out.update(_flat(value, f"{prefix}{key}."))
+            out.update(flatten(value, f"{prefix}{key}."))
         else:
             out[prefix + key] = value
     return out

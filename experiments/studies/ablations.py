@@ -5,16 +5,16 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import yaml
 
-from datasets.files import read_json, write, write_json
+from datasets.files import write
 from experiments.cli import parse
 from experiments.config import (
     PRESETS,
@@ -23,7 +23,9 @@ from experiments.config import (
     load_preset,
     preset_path,
     read,
+    to_yaml,
 )
+from experiments.report.frames import Frames, collect, write_frames
 from experiments.report.plots import write_figure
 from experiments.report.stats import interval
 from experiments.report.tables import github_table, insert
@@ -39,10 +41,6 @@ experiments/presets/ablations. It names a preset of experiments.run.compare
 (`recipes`). The test split is not looked at. What is done is kept: the same
 command after an interruption goes on where it stopped, and recipes that are
 added to the file join the others."""
-
-
-#: Accuracies of a run by category.
-Validation = dict[str, float]
 
 
 @dataclass
@@ -190,59 +188,55 @@ def train_all(
     return done
 
 
-def record(done: Mapping[str, list[Run]]) -> dict[str, list[dict[str, Any]]]:
-    """Each run's settings, commit, versions, machine and validation."""
-    return {
-        name: [
-            read_json(r.folder / "run.json")
-            | {"validation": read_json(r.folder / "val.json")}
-            for r in runs
-        ]
-        for name, runs in done.items()
-    }
+def record(folder: Path, done: Mapping[str, list[Run]]) -> Frames:
+    """The figures of all runs, each with the name of its recipe."""
+    frames = collect(folder, [run.folder for run in chain(*done.values())])
+    name = frames.runs["run"].str.split("/").str[0]
+    frames.runs.insert(0, "recipe", name)
+    return frames
 
 
-def table(found: Mapping[str, list[Validation]]) -> str:
-    """Validation accuracy of each recipe, in Markdown."""
+def table(runs: pd.DataFrame) -> str:
+    """Validation accuracy of each recipe, in Markdown.
+
+    Args:
+        runs: A row a run, the first recipe's first.
+    """
     # All recipes are validated on the same questions.
-    first = next(iter(found.values()))
-    asked = [c for c in first[0] if c != "all"]
-    mean_of_first = 100 * fmean(f["all"] for f in first)
+    asked = [c for c in runs if c.startswith("val/") and c != "val/all"]
     rows: list[list[str]] = []
-    for name, accuracies in found.items():
-        values = [100 * f["all"] for f in accuracies]
-        mean, half = fmean(values), interval(values)
+    base = runs["val/all"][runs["recipe"] == runs["recipe"].iloc[0]].mean()
+    for name, mine in runs.groupby("recipe", sort=False):
+        found = 100 * mine[["val/all", *asked]]
+        mean, *others = found.mean()
+        half = interval(found["val/all"].tolist())
         rows.append(
             [
                 name,
                 f"{mean:.1f}" + (f" ± {half:.1f}" if half == half else ""),
-                f"{mean - mean_of_first:+.1f}" if rows else "",
-                *(
-                    f"{100 * fmean(f[c] for f in accuracies):.1f}"
-                    for c in asked
-                ),
+                f"{mean - 100 * base:+.1f}" if rows else "",
+                *(f"{other:.1f}" for other in others),
             ]
         )
-    header = ["recipe", "validation", "difference", *asked]
-    return github_table(header, rows)
+    asked = [category.removeprefix("val/") for category in asked]
+    return github_table(["recipe", "validation", "difference", *asked], rows)
 
 
-def draw(found: Mapping[str, list[Validation]], path: Path) -> None:
+def draw(runs: pd.DataFrame, path: Path) -> None:
     """Draw each recipe's errors: a ring for a seed, a dot for their mean.
 
     On a logarithmic axis, where a recipe that learns nothing leaves room to
     tell the good ones apart.
     """
-    size = (8, 1.2 + 0.27 * len(found))
+    errors = 100 * (1 - runs["val/all"])
+    place, recipes = pd.factorize(runs["recipe"])
+    means = errors.groupby(place).mean()
+    size = (8, 1.2 + 0.27 * len(recipes))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
-    means = []
-    for place, accuracies in enumerate(found.values()):
-        errors = [100 * (1 - f["all"]) for f in accuracies]
-        means.append(fmean(errors))
-        axes.plot(errors, [place] * len(errors), "o", color="C0", mfc="none")
-        axes.plot(means[-1:], [place], "o", color="C0")
+    axes.plot(errors, place, "o", color="C0", mfc="none")
+    axes.plot(means, means.index, "o", color="C0")
     axes.axvline(means[0], ls="--", lw=1, color="C0")
-    axes.set_yticks(range(len(found)), list(found))
+    axes.set_yticks(range(len(recipes)), recipes)
     axes.invert_yaxis()
     axes.set(xscale="log", xlabel="error on validation (%)")
     axes.xaxis.set_major_formatter("{x:g}")
@@ -251,23 +245,32 @@ def draw(found: Mapping[str, list[Validation]], path: Path) -> None:
     write_figure(figure, path)
 
 
+def write_report(frames: Frames, folder: Path) -> str:
+    """Write figures, table and plot into a results folder.
+
+    Returns:
+        The table.
+    """
+    text = table(frames.runs)
+    write_frames(frames, folder)
+    write(folder / "table.md", text + "\n")
+    draw(frames.runs, folder / "recipes.png")
+    return text
+
+
 def main(argv: list[str]) -> None:
     """Train, tabulate, draw."""
     if argv and not argv[0].startswith("-"):
         argv = ["--file", *argv]
     config = parse(AblationsConfig, argv, PROG, HELP)
     recipes = Recipes.read(find_file(config.file))
-    done = train_all(recipes, recipes.configs(config.runs, config.data_root))
-    kept = record(done)
-    found = {
-        name: [run["validation"]["accuracy"] for run in runs]
-        for name, runs in kept.items()
-    }
-    text = table(found)
+    configs = recipes.configs(config.runs, config.data_root)
+    done = train_all(recipes, configs)
     folder = Path(config.runs) / recipes.name
-    write_json(folder / "results.json", kept)
-    write(folder / "table.md", text + "\n")
-    draw(found, folder / "recipes.png")
+    # What the others are compared with; `runs.csv` has what differs.
+    first = replace(next(iter(configs.values())), name=recipes.name)
+    write(folder / "config.yaml", to_yaml(first))
+    text = write_report(record(folder, done), folder)
     print(f"\n{text}\n\n{folder / 'table.md'}")
     if config.readme:
         insert(Path(config.readme), recipes.name, text)

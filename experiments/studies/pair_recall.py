@@ -3,27 +3,27 @@
 ``python -m experiments pair_recall --selections '[attention, random]'``
 """
 
-import csv
-import io
 import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 import yaml
 from tabulate import tabulate
 from tqdm import tqdm
 
-from datasets.files import read_json, write, write_json
+from datasets.files import write
 from experiments.cli import parse
+from experiments.report.frames import read_csv
 from experiments.report.stats import interval
 from experiments.report.tables import insert
 from experiments.run.budgets import shrunk
 from experiments.run.provenance import provenance
+from experiments.run.runs import flatten
 from experiments.studies.pair_selections import SELECTIONS, Budgeted
 from experiments.studies.pair_task import (
     IN_CHANNELS,
@@ -104,7 +104,9 @@ class RecallConfig:
                 )
 
 
-def train(config: RecallConfig, name: str, seed: int) -> dict[str, Any]:
+def train(
+    config: RecallConfig, name: str, seed: int
+) -> tuple[dict[str, float], list[dict[str, float]]]:
     """Train one model with one selection, and measure it.
 
     Args:
@@ -113,8 +115,8 @@ def train(config: RecallConfig, name: str, seed: int) -> dict[str, Any]:
         seed: Seed of weights and scenes.
 
     Returns:
-        Recall and accuracy on fresh scenes, their course in training, and
-        seconds of processor time.
+        Recall and accuracy on fresh scenes with seconds of processor time,
+        and the course of the former in training.
     """
     torch.manual_seed(seed)
     pairs = SELECTIONS[name](IN_CHANNELS, QUESTION_CHANNELS, config.share)
@@ -128,7 +130,7 @@ def train(config: RecallConfig, name: str, seed: int) -> dict[str, Any]:
         readout_channels=(),
     )
     optimizer = torch.optim.Adam(model.parameters(), config.lr)
-    course = []
+    course: list[dict[str, float]] = []
     start = time.process_time()
     every = max(1, config.steps // 20)
     progress = tqdm(
@@ -150,13 +152,9 @@ def train(config: RecallConfig, name: str, seed: int) -> dict[str, Any]:
         loss.backward()
         optimizer.step()
     pairs.budget = make_budget(None, config.share)
-    return {
-        "selection": name,
-        "seed": seed,
-        **test(config, model, pairs, seed, config.test_scenes),
-        "seconds": round(time.process_time() - start, 1),
-        "course": course,
-    }
+    figures = test(config, model, pairs, seed, config.test_scenes)
+    seconds = round(time.process_time() - start, 1)
+    return figures | {"seconds": seconds}, course
 
 
 def share_at(config: RecallConfig, step: int) -> float:
@@ -205,34 +203,48 @@ def test(
     }
 
 
-def tabulate_results(results: list[dict[str, Any]]) -> tuple[str, str]:
-    """Make the table of all runs, as CSV (a row a run) and as Markdown."""
-    lines = io.StringIO()
-    keys = ["selection", "seed", "recall", "accuracy", "pairs", "seconds"]
-    writer = csv.DictWriter(lines, keys, extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(results)
+def tabulate_results(runs: pd.DataFrame) -> str:
+    """Make the table of all runs, in Markdown."""
     rows = []
-    for name in dict.fromkeys(r["selection"] for r in results):
-        runs = [r for r in results if r["selection"] == name]
-        values = [r["recall"] for r in runs]
+    for name, mine in runs.groupby("selection", sort=False):
+        recalls = mine["recall"]
+        half = interval(recalls.tolist())
         rows.append(
             {
                 "selection": name,
-                "recall, mean ± 95 %": f"{np.mean(values):.3f}"
-                + (f" ± {interval(values):.3f}" if len(values) > 1 else ""),
-                "recall by seed": " ".join(f"{v:.3f}" for v in values),
+                "recall, mean ± 95 %": f"{recalls.mean():.3f}"
+                + (f" ± {half:.3f}" if len(mine) > 1 else ""),
+                "recall by seed": " ".join(f"{v:.3f}" for v in recalls),
                 "accuracy by seed": " ".join(
-                    f"{r['accuracy']:.3f}" for r in runs
+                    f"{v:.3f}" for v in mine["accuracy"]
                 ),
-                "pairs": f"{runs[0]['pairs']:g}",
-                "CPU s": f"{np.mean([r['seconds'] for r in runs]):.0f}",
+                "pairs": f"{mine['pairs'].iloc[0]:g}",
+                "CPU s": f"{mine['seconds'].mean():.0f}",
             }
         )
     markdown = tabulate(
         rows, headers="keys", tablefmt="github", disable_numparse=True
     )
-    return lines.getvalue(), markdown + "\n"
+    return markdown + "\n"
+
+
+def add(rows: list[dict[str, Any]], path: Path) -> pd.DataFrame:
+    """Add rows to a CSV file, in the order of ``SELECTIONS``, by seed.
+
+    Returns:
+        All its rows.
+    """
+    parts = [read_csv(path)] if path.exists() else []
+    frame = pd.concat([*parts, pd.DataFrame(rows)], ignore_index=True)
+    place = frame["selection"].map(list(SELECTIONS).index)
+    keys = [key for key in ("seed", "step") if key in frame]
+    frame = frame.assign(place=place).sort_values(["place", *keys])
+    # A run that was stopped while it was written is made again.
+    frame = frame.drop(columns="place").drop_duplicates(
+        ["selection", *keys], keep="last"
+    )
+    write(path, frame.to_csv(index=False))
+    return frame
 
 
 def main(argv: list[str]) -> None:
@@ -251,19 +263,18 @@ def main(argv: list[str]) -> None:
             f"`--folder`, or delete it"
         )
     write(path, text)
+    path = folder / "runs.csv"
+    runs = read_csv(path) if path.exists() else pd.DataFrame()
+    keys = runs.reindex(columns=["selection", "seed"])
+    done = set(keys.itertuples(index=False, name=None))
     for seed in range(config.seeds):
         for name in config.selections:
-            result = folder / "runs" / f"{name}-seed-{seed}.json"
-            if not result.exists():
-                metrics = train(config, name, seed)
-                write_json(result, {**metrics, **provenance()})
-    order = list(SELECTIONS)
-    results = sorted(
-        (read_json(p) for p in (folder / "runs").glob("*.json")),
-        key=lambda r: (order.index(r["selection"]), r["seed"]),
-    )
-    table, markdown = tabulate_results(results)
-    write(folder / "metrics.csv", table)
+            if (name, seed) not in done:
+                metrics, course = train(config, name, seed)
+                run: dict[str, Any] = {"selection": name, "seed": seed}
+                add([run | row for row in course], folder / "curves.csv")
+                runs = add([run | metrics | flatten(provenance())], path)
+    markdown = tabulate_results(runs)
     write(folder / "table.md", markdown)
     print(markdown)
     if config.readme:

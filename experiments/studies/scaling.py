@@ -3,8 +3,6 @@
 ``python -m experiments scaling``
 """
 
-import csv
-import io
 import multiprocessing
 import statistics
 import time
@@ -13,16 +11,17 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import torch
 import torch.nn.functional as F
+import yaml
 from matplotlib.figure import Figure
 from torch import nn
 from tqdm import tqdm
 
-from datasets.files import write, write_json
+from datasets.files import write
 from experiments.cli import parse
 from experiments.config import check_folder_name
 from experiments.measure.matching import count_parameters, match_parameters
@@ -30,6 +29,7 @@ from experiments.measure.memory import PeakMemory
 from experiments.report.plots import write_figure
 from experiments.run.models import MODELS
 from experiments.run.provenance import provenance
+from experiments.run.runs import flatten
 from experiments.studies.scaling_models import (
     ANSWERS,
     IN_CHANNELS,
@@ -57,8 +57,8 @@ class ScalingConfig:
 
     Models have as many parameters as RN, within 10 %. GNNs see the complete
     graph. Objects are random numbers: what they hold does not change the
-    cost. The folder `runs/NAME` gets `scaling.csv`, `scaling.png` and
-    `scaling.json`.
+    cost. The folder `runs/NAME` gets `config.yaml`, `runs.csv` and
+    `scaling.png`.
 
     Args:
         name: Name of the results folder inside `runs`.
@@ -224,8 +224,11 @@ def peak_memory_apart(
         return None
 
 
-def measure(config: ScalingConfig) -> list[dict[str, Any]]:
-    """Measure all models at all sizes, one row each."""
+def measure(config: ScalingConfig) -> pd.DataFrame:
+    """Measure all models at all sizes, one row each.
+
+    Memory is missing where a process was killed.
+    """
     widths = hidden_widths(config)
     torch.set_num_threads(config.threads)
     rows = []
@@ -258,39 +261,24 @@ def measure(config: ScalingConfig) -> list[dict[str, Any]]:
                         else memory / 2**20,
                     }
                 )
-    return rows
+    return pd.DataFrame(rows).round(3)
 
 
-def as_csv(rows: list[dict[str, Any]]) -> str:
-    """The rows as CSV; memory is empty where a process was killed."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow(
-            {
-                key: f"{value:.3f}" if isinstance(value, float) else value
-                for key, value in row.items()
-            }
-        )
-    return out.getvalue()
-
-
-def plot(rows: list[dict[str, Any]], config: ScalingConfig) -> Figure:
+def plot(rows: pd.DataFrame, config: ScalingConfig) -> Figure:
     """Time and memory against objects, both axes logarithmic."""
     figure, grid = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
     columns = {
         "step_ms": "forward and backward (ms)",
         "memory_mib": "peak memory (MiB)",
     }
-    names = list(dict.fromkeys(row["model"] for row in rows))
+    models = rows.groupby("model", sort=False)
     for axes, (key, title) in zip(grid, columns.items(), strict=True):
-        for i, name in enumerate(names):
-            mine = [r for r in rows if r["model"] == name and r[key]]
+        for i, (name, mine) in enumerate(models):
+            known = mine[mine[key] > 0]
             ours = name.startswith("rn")
             axes.plot(
-                [r["objects"] for r in mine],
-                [r[key] for r in mine],
+                known["objects"],
+                known[key],
                 marker="os^Dv<>Ph*Xp"[i % 12],
                 ms=5,
                 lw=2.6 if ours else 1.2,
@@ -327,8 +315,9 @@ def main(argv: list[str]) -> None:
     )
     folder = Path(config.runs) / config.name
     rows = measure(config)
-    write(folder / "scaling.csv", as_csv(rows))
     settings = {k: v for k, v in asdict(config).items() if k != "runs"}
-    write_json(folder / "scaling.json", {"settings": settings, **provenance()})
+    write(folder / "config.yaml", yaml.safe_dump(settings, sort_keys=False))
+    where = flatten(provenance())
+    write(folder / "runs.csv", rows.assign(**where).to_csv(index=False))
     write_figure(plot(rows, config), folder / "scaling.png")
-    print(as_csv(rows), end="")
+    print(rows.to_csv(index=False), end="")

@@ -1,8 +1,10 @@
 import json
+import shutil
 
 import pytest
 from safetensors.torch import load_file
 
+from datasets.files import read_json, write_json
 from experiments.report import export
 from experiments.report.export import EXPORTED
 from experiments.run import ask, evaluate
@@ -15,7 +17,10 @@ def test_an_exported_run_answers_as_the_run_does(
     run, out = smoke / "rn/seed-0", tmp_path / "out"
     export.main([str(run), "--out", str(out)])
     assert sorted(path.name for path in out.iterdir()) == sorted(
-        ["README.md", "run.json", "val.json", "test.json", EXPORTED]
+        [
+            *("README.md", "run.json", "val.json", "test.json", "cost.json"),
+            EXPORTED,
+        ]
     )
     question = "What color is the large cube?"
     capsys.readouterr()
@@ -52,6 +57,21 @@ def test_the_card_holds_the_run_s_own_figures(smoke, tmp_path):
     one_hop = [100 * v for k, v in test["families"].items() if int(k) < 84]
     mean = sum(one_hop) / len(one_hop)
     assert means["one_hop"] == pytest.approx(mean, abs=0.051)
+
+
+def test_a_card_says_which_stores_also_of_unknown_content(smoke, tmp_path):
+    folder, out = tmp_path / "run", tmp_path / "out"
+    shutil.copytree(smoke / "rn/seed-0", folder)
+    about = read_json(folder / "run.json")
+    about["settings"]["data"] = {"stores": "data/some", "features": "onehot"}
+    content = about["data"]["val"]["content"]
+    about["data"]["train"] |= {"content": None, "source": "somewhere"}
+    write_json(folder / "run.json", about)
+    export.main([str(folder), "--out", str(out)])
+    text = (out / "README.md").read_text()
+    assert "the stores of `data/some`: 200 train questions" in text
+    assert "about 40 scenes (somewhere), 50 val questions" in text
+    assert f"content `{content[:12]}`" in text
 
 
 def test_the_weights_are_the_trained_ones(smoke, tmp_path):

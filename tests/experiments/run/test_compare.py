@@ -1,5 +1,4 @@
 import itertools
-import json
 import shutil
 
 import pytest
@@ -8,14 +7,7 @@ import yaml
 from datasets.files import read_json, write_json
 from experiments.cli import parse
 from experiments.config import CompareConfig
-from experiments.report import plots
-from experiments.report import tables as report
-from experiments.report.results import (
-    ACCURACIES,
-    ModelResult,
-    band,
-    read_results,
-)
+from experiments.report.results import read_results
 from experiments.run import compare
 from experiments.run.runs import Run
 from tests.experiments.run.fitting import data
@@ -37,14 +29,14 @@ def test_smoke_runs_end_to_end(smoke):
         assert 0 <= result.mean("all") <= 1
         if result.name == "most_frequent":
             continue
-        assert len(result.accuracy) == 2
-        assert result.cost["step_ms"] > 0
-        assert result.cost["memory_mib"] > 0
-        assert result.cost["flops"] > 1000
-        assert result.curves[0][0] == [4, 8]
-    rn = results[0].cost
+        assert len(result.runs) == 2
+        assert result.cost("step_ms") > 0
+        assert result.cost("memory_mib") > 0
+        assert result.cost("flops") > 1000
+        assert list(result.band.index) == [4, 8]
+    parameters = results[0].cost("parameters")
     for result in results[1:5]:
-        ratio = result.cost["parameters"] / rn["parameters"]
+        ratio = result.cost("parameters") / parameters
         assert 0.9 <= ratio <= 1.1
     for name in ("learning_curves", "categories", "cost"):
         assert (smoke / "plots" / f"{name}.png").stat().st_size > 1000
@@ -102,7 +94,7 @@ def test_the_best_depth_on_validation_gets_the_other_seeds(roots, tmp_path):
     assert not (lost / "seed-1").exists()
     [result] = read_results(tmp_path / "d")
     assert result.depth == best
-    assert len(result.accuracy) == 2
+    assert len(result.runs) == 2
 
 
 def test_the_best_learning_rate_on_validation_gets_the_other_seeds(
@@ -132,11 +124,11 @@ def test_the_best_learning_rate_on_validation_gets_the_other_seeds(
         assert (folder / name / "seed-1").exists() == chosen
     sets, untrained = read_results(folder)
     assert sets.learning_rate == best(*folders)
-    assert len(sets.accuracy) == 2
+    assert len(sets.runs) == 2
     assert untrained.learning_rate is None
     # What a step costs is measured once, at whatever rate.
     assert len(list(folder.glob("*/seed-*/cost.json"))) == 1
-    assert sets.cost["step_ms"] > 0
+    assert sets.cost("step_ms") > 0
     # What is not trained has no rate: one is asked for all the same.
     compare.main([*command, *tried, "--models", "most_frequent"])
     # Another rate is tried later, and stands if it is better.
@@ -184,26 +176,6 @@ def test_of_equal_variants_the_smallest_is_chosen_and_stands(roots, tmp_path):
         compare.Comparison(config).run()
 
 
-def test_a_table_says_learning_rates_where_they_differ():
-    def table(*rates):
-        results = [
-            ModelResult(name, None, None, learning_rate=rate)
-            for name, rate in zip(("rn", "deep_sets"), rates, strict=True)
-        ]
-        results.append(ModelResult("most_frequent", None, None))
-        terminal = report.terminal(results)
-        assert ("learning rate" in terminal) == (rates[0] != rates[1])
-        lines = report.markdown(results).splitlines()
-        return [[c.strip() for c in line.split("|")[1:-1]] for line in lines]
-
-    same = table(0.01, 0.01)
-    assert same[0][:2] == ["model", "pairs a scene"]
-    header, _, *rows = table(0.01, 0.02)
-    assert header[:3] == ["model", "learning rate", "pairs a scene"]
-    assert [row[1] for row in rows] == ["0.01", "0.02", "–"]
-    assert {len(row) for row in rows} == {len(header)} == {len(same[0]) + 1}
-
-
 def test_costs_are_measured_in_rounds_and_the_fastest_counts(
     roots, tmp_path, monkeypatch
 ):
@@ -242,50 +214,6 @@ def test_costs_are_measured_in_rounds_and_the_fastest_counts(
     assert [c["step_ms"] for c in costs(1)] == [9.0, 8.0]
 
 
-def test_report_is_made_from_the_folder_alone(smoke, tmp_path):
-    folder = tmp_path / "smoke"
-    shutil.copytree(smoke, folder)
-    for path in ("results.json", "results.csv", "table.md"):
-        (folder / path).unlink()
-    shutil.rmtree(folder / "plots")
-    test = folder / "rn" / "seed-0" / "test.json"
-    test.write_text(json.dumps({"accuracy": {"all": 0.5, "count": 0.25}}))
-    test = folder / "rn" / "seed-1" / "test.json"
-    test.write_text(json.dumps({"accuracy": {"all": 0.7, "count": 0.75}}))
-
-    readme = tmp_path / "README.md"
-    readme.write_text(
-        "before\n<!-- results:smoke -->\nold\n<!-- /results:smoke -->\nafter"
-    )
-    out = tmp_path / "published"
-    report.main([str(folder), "--readme", str(readme), "--publish", str(out)])
-    text = readme.read_text()
-    assert "old" not in text
-    assert text.startswith("before\n<!-- results:smoke -->\n|")
-    assert text.endswith("|\n<!-- /results:smoke -->\nafter")
-    assert (folder / "table.md").read_text().strip() in text
-    # Mean 60, s = 14.142, t(0.975, 1) = 12.7062: ± 127.1.
-    assert "60.0 ± 127.1" in text
-    assert "RN, all pairs" in text
-    saved = json.loads((folder / "results.json").read_text())
-    assert saved[0]["accuracy"]["count"]["values"] == [0.25, 0.75]
-    assert saved[0]["accuracy"]["exist"]["mean"] is None
-    assert (out / "plots" / "cost.png").exists()
-    assert not list(out.rglob("*.ckpt"))
-    assert not list(out.rglob("*tfevents*"))
-
-
-def test_report_errors(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no finished run"):
-        report.main([str(tmp_path)])
-    readme = tmp_path / "README.md"
-    with pytest.raises(FileNotFoundError, match="README"):
-        report.insert(readme, "quick", "")
-    readme.write_text("<!-- results:quick -->")
-    with pytest.raises(ValueError, match="once each"):
-        report.insert(readme, "quick", "")
-
-
 def test_every_budget_is_a_row_of_its_own(smoke, roots, tmp_path):
     compare.main(
         [
@@ -302,7 +230,7 @@ def test_every_budget_is_a_row_of_its_own(smoke, roots, tmp_path):
         ("rn_random", 0.1),
         ("rn_random", 0.5),
     ]
-    pairs = [r.cost["pairs"] for r in results]
+    pairs = [r.cost("pairs") for r in results]
     # ⌈share · N²⌉ of each scene
     assert 0.1 * pairs[0] <= pairs[1] == pairs[3] <= 0.1 * pairs[0] + 1
     assert 0.5 * pairs[0] <= pairs[2] == pairs[4] <= 0.5 * pairs[0] + 1
@@ -333,105 +261,3 @@ def test_pna_gets_the_degrees_of_the_training_graphs(smoke):
     assert sum(degrees[1:]) > 0
     rn = read_json(smoke / "rn/seed-0/run.json")["settings"]
     assert rn["degrees"] is None
-
-
-def test_every_category_has_its_place():
-    assert ACCURACIES[0] == "all"
-    assert len(ACCURACIES) == 6
-
-
-def test_training_cost_is_that_of_the_step_that_reached_the_aim():
-    curves = [([10, 20, 40], [0.5, 0.8, 0.9]), ([10, 20, 40], [0.5, 0.6, 0.9])]
-    cost = {"step_ms": 1500.0, "flops": 2e6}
-    found = ModelResult("rn", None, None, cost, [], [], curves, [], 50_000)
-    lost = ModelResult("lstm", None, None, cost, [], [], curves[:1])
-    assert found.steps_to(0.5) == 10
-    assert found.steps_to(0.7) == 20  # the mean of both, not the first
-    assert found.steps_to(0.91) is None
-    found.own_cost_throughout = False
-    assert "2.00 M" in report.training_cost([found], 90)
-    assert "12.0 T" not in report.training_cost([found], 90)
-    found.own_cost_throughout = True
-    untrained = ModelResult("most_frequent", None, None)
-    header, _, first = report.training_cost([found, untrained], 90).splitlines()
-    assert "to 90 % on validation" in header
-    # 40 × 50,000 questions; 40 × 1.5 s; 3 × 2e6 FLOPs for each question.
-    cells = [c.strip() for c in first.split("|")[1:-1]]
-    assert cells == ["RN, all pairs", "40", "2.00 M", "1.0", "12.0 T"]
-    assert "not reached" in report.training_cost([lost], 95)
-
-
-def test_accuracy_by_the_share_of_the_pairs():
-    def result(name, share, *accuracy):
-        seeds = [{"all": value} for value in accuracy]
-        return ModelResult(name, share, None, accuracy=seeds)
-
-    results = [
-        result("rn", None, 0.9),
-        result("rn_knn", 0.05, 0.4),
-        result("rn_knn", 0.2, 0.6, 0.62),
-        result("rn_random", 0.2, 0.5),
-    ]
-    lines = report.by_share(results).splitlines()
-    table = [[c.strip() for c in line.split("|")[1:-1]] for line in lines]
-    assert table[0] == ["share of the pairs", "5 %", "20 %", "100 %"]
-    assert table[2:] == [
-        ["RN, all pairs", "–", "–", "90.0"],
-        ["RN, nearest pairs", "40.0", "61.0 ± 12.7", "–"],
-        ["RN, random pairs", "–", "50.0", "–"],
-    ]
-
-
-def test_a_page_has_some_of_the_tables(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text("<!-- results:a-shares --> <!-- /results:a-shares -->")
-    report.insert_some(page, {"a": "| whole |", "a-shares": "| short |"})
-    assert "| short |" in page.read_text()
-    assert "whole" not in page.read_text()
-    with pytest.raises(ValueError, match=r"<!-- results:b --> and .* once"):
-        report.insert_some(page, {"b": "| whole |"})
-
-
-def test_the_aim_gets_a_table_of_its_own(smoke, tmp_path):
-    folder = tmp_path / "smoke"
-    shutil.copytree(smoke, folder)
-    readme = tmp_path / "README.md"
-    names = "smoke", "smoke-aim"
-    readme.write_text(
-        "\n".join(f"<!-- results:{n} -->\n<!-- /results:{n} -->" for n in names)
-    )
-    report.main([str(folder), "--readme", str(readme), "--aim", "0.5"])
-    table = (folder / "training_cost.md").read_text()
-    assert table in readme.read_text()
-    assert (folder / "table.md").read_text() in readme.read_text()
-    with pytest.raises(ValueError, match=r"`aim` is 101.0, expected a perc"):
-        report.main([str(folder), "--aim", "101"])
-
-
-def test_band():
-    curves = [([1, 2, 3], [0.0, 0.4, 1.0]), ([1, 3], [0.5, 0.0])]
-    assert band(curves) == ([1, 3], [0.25, 0.5], [0.0, 0.0], [0.5, 1.0])
-
-
-def test_no_curve_against_minutes_where_steps_cost_more_than_measured():
-    curves = [([10, 20], [0.5, 0.8])]
-    cost = {"step_ms": 1500.0}
-    dense = ModelResult("rn", None, None, cost, curves=curves)
-    shrank = ModelResult("rn_attention", 0.2, None, cost, curves=curves)
-    shrank.own_cost_throughout = False
-    colors = {r.label: "red" for r in (dense, shrank)}
-    steps, minutes = plots.learning_curves([dense, shrank], colors).axes
-    assert len(steps.lines) == 2
-    (line,) = minutes.lines
-    assert list(line.get_xdata()) == [0.25, 0.5]
-    assert len(plots.learning_curves([shrank], colors).axes) == 1
-
-
-def test_every_budget_has_a_colour_of_its_own():
-    shares = [0.05, 0.1, 0.2, 0.35, 0.5]
-    names = ["rn_knn", "rn_random", "rn_attention", "rn_distilled"]
-    results = [ModelResult("rn", None, None)] + [
-        ModelResult(name, share, None) for name in names for share in shares
-    ]
-    colors = plots._colors(results)
-    assert len({tuple(color) for color in colors.values()}) == 21

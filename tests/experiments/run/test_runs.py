@@ -64,9 +64,7 @@ def test_what_was_begun_is_not_gone_on_with_otherwise(smoke, key, value):
         name += f".{next(iter(value))}"
         value = run.settings[key] | value
     other = Run(folder, run.settings | {key: value})
-    with pytest.raises(
-        ValueError, match=rf"with `{name}` = .* another"
-    ):
+    with pytest.raises(ValueError, match=rf"with `{name}` = .* another"):
         other.begin()
     # Where it is trained makes no difference.
     train = run.settings["train"] | {"accelerator": "auto"}

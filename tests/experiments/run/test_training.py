@@ -11,7 +11,7 @@ from torch import nn
 
 from datasets.clevr.task import TASK
 from experiments.config import Stage, TrainConfig
-from experiments.report.results import read_curve
+from experiments.report.frames import read_log
 from experiments.run.accuracy import evaluate
 from experiments.run.models import MODELS, Plan
 from experiments.run.optimizers import make_optimizer
@@ -124,7 +124,8 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
     resumed, best = fit(splits, sizes, tmp_path / "cut", config, name=name)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
-    assert read_curve(tmp_path / "cut") == read_curve(tmp_path / "whole")
+    curves = [read_log(tmp_path / name)["val/all"] for name in ("cut", "whole")]
+    assert curves[0].equals(curves[1])
     assert best == tmp_path / "cut" / "checkpoints" / "best.ckpt"
     kept = torch.load(tmp_path / "cut" / "checkpoints" / "last.ckpt")
     before = torch.load(tmp_path / "part")["seconds"] if done else 0
@@ -168,8 +169,9 @@ def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint(
 
 def test_the_best_weights_are_those_of_the_best_look(splits, sizes, tmp_path):
     _, best = fit(splits, sizes, tmp_path)
-    steps, accuracy = read_curve(tmp_path)
-    assert steps == [8, 16, 24, 32, 40]
+    log = read_log(tmp_path).set_index("step")
+    accuracy = log["val/all"].dropna()
+    assert list(accuracy.index) == [8, 16, 24, 32, 40]
     model = MODELS["rn"].build(Plan(sizes, splits.inputs, 12))
     load_weights(model, best)
     again = evaluate(model, splits.loader("val", 16), TASK).accuracy()

@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from experiments.config import PRESETS
+from experiments.config import PRESETS, CompareConfig, load_preset, read
 from experiments.measure.matching import count_parameters
+from experiments.report.frames import read_csv
 from experiments.run.runs import Run
 from experiments.studies import ablations
 from experiments.studies.ablations import Recipes, find_file
@@ -73,11 +74,18 @@ def test_recipes_are_trained_tabulated_and_kept(tmp_path, roots, capsys):
         val = json.loads((run.folder / "val.json").read_text())
         values.append(100 * val["accuracy"]["all"])
         assert not (run.folder / "test.json").exists()
-    record = json.loads((folder / "results.json").read_text())
-    kept = record["muon, faster"]
-    assert [100 * r["validation"]["accuracy"]["all"] for r in kept] == values
-    assert [r["settings"]["seed"] for r in kept] == [0, 1]
-    assert all(r["commit"] for r in kept)
+    runs = read_csv(folder / "runs.csv")
+    # As in the file, whose keys are sorted.
+    assert list(runs["recipe"].unique()) == sorted(SMALL["recipes"])
+    kept = runs[runs["recipe"] == "muon, faster"]
+    assert list(100 * kept["val/all"]) == values
+    assert list(kept["seed"]) == [0, 1]
+    assert set(kept["train.optimizer"]) == {"muon"}
+    assert runs["commit"].notna().all()
+    curves = read_csv(folder / "curves.csv")
+    assert set(curves["run"]) == set(runs["run"])
+    config = read(CompareConfig, load_preset(str(folder / "config.yaml")))
+    assert (config.name, config.train.steps) == ("small", 4)
     other = Run.read(folder / "other data, another g" / "rn" / "seed-0")
     model = other.build().model
     assert model.objects.phi is not None

@@ -1,10 +1,9 @@
 """The pair recall experiment, at a size of seconds."""
 
-import json
-
 import pytest
 import torch
 
+from experiments.report.frames import read_csv
 from experiments.studies.pair_recall import RecallConfig, lr_at, main, share_at
 from experiments.studies.pair_selections import SELECTIONS
 
@@ -33,27 +32,39 @@ def test_every_selection_runs_within_the_budget(tmp_path, capsys):
     names = f"[{','.join(SELECTIONS)}]"
     main([*SMALL, "--folder", str(tmp_path), "--selections", names])
     printed = capsys.readouterr().out
+    runs = read_csv(tmp_path / "runs.csv")
+    assert list(runs["selection"]) == list(SELECTIONS)
+    assert set(runs["pairs"]) == {20}
+    assert runs["recall"].between(0, 1).all()
+    assert runs[["commit", "versions.torch", "machine.cpu"]].notna().all(None)
+    curves = read_csv(tmp_path / "curves.csv")
     for name in SELECTIONS:
-        result = json.loads(
-            (tmp_path / "runs" / f"{name}-seed-0.json").read_text()
-        )
-        assert result["pairs"] == 20
-        assert 0 <= result["recall"] <= 1
-        assert len(result["course"]) == 3
+        assert list(curves["step"][curves["selection"] == name]) == [0, 1, 2]
         assert name in printed
-    assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 1 + len(
-        SELECTIONS
-    )
     assert (tmp_path / "table.md").read_text() in printed
 
 
 def test_finished_runs_are_kept_and_other_settings_refused(tmp_path):
     args = [*SMALL, "--folder", str(tmp_path), "--selections", "[random]"]
     main(args)
-    path = tmp_path / "runs" / "random-seed-0.json"
-    before = path.stat().st_mtime_ns
+    path, curves = tmp_path / "runs.csv", tmp_path / "curves.csv"
+    before = path.read_text(), curves.read_text()
     main(args)
-    assert path.stat().st_mtime_ns == before
+    assert (path.read_text(), curves.read_text()) == before
+    # Others join it, and one that was stopped is made again.
+    common = [*SMALL[2:], "--folder", str(tmp_path), "--selections"]
+    main([*common, "[attention, random]", "--seeds", "2"])
+    runs = read_csv(path)
+    assert list(zip(runs["selection"], runs["seed"], strict=True)) == [
+        *(("attention", 0), ("attention", 1)),
+        *(("random", 0), ("random", 1)),
+    ]
+    assert before[0].splitlines()[1] in path.read_text()
+    whole = curves.read_text()
+    runs.iloc[1:].to_csv(path, index=False)
+    main([*common, "[attention]", "--seeds", "1"])
+    assert curves.read_text() == whole
+    assert len(read_csv(path)) == 4
     with pytest.raises(ValueError, match="holds other settings"):
         main([*args, "--lr", "0.1"])
 

@@ -1,12 +1,14 @@
-import csv
-import json
+from io import StringIO
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 import torch
+import yaml
 
 from experiments.measure.matching import count_parameters
+from experiments.report.frames import read_csv
 from experiments.studies import scaling
 from experiments.studies.scaling import ScalingConfig, Step, hidden_widths, main
 from experiments.studies.scaling_models import (
@@ -75,20 +77,20 @@ def test_command(tmp_path, monkeypatch, capsys):
         torch.set_num_threads(threads)
     folder = tmp_path / "scaling"
     assert sorted(p.name for p in folder.iterdir()) == [
-        "scaling.csv", "scaling.json", "scaling.png",
+        "config.yaml", "runs.csv", "scaling.png",
     ]  # fmt: skip
-    text = (folder / "scaling.csv").read_text()
-    assert capsys.readouterr().out == text
-    rows = list(csv.DictReader(text.splitlines()))
-    assert [(r["objects"], r["model"]) for r in rows] == [
-        (size, name) for size in ("2", "4") for name in names
+    rows = read_csv(folder / "runs.csv")
+    printed = read_csv(StringIO(capsys.readouterr().out))
+    assert rows[list(printed)].equals(printed)
+    assert list(zip(rows["objects"], rows["model"], strict=True)) == [
+        (size, name) for size in (2, 4) for name in names
     ]
-    for row in rows:
-        assert 0 < float(row["step_ms_min"]) <= float(row["step_ms"])
-        assert float(row["memory_mib"]) == len(row["model"])
-    settings = json.loads((folder / "scaling.json").read_text())
-    assert settings["settings"]["objects"] == [2, 4]
-    assert "commit" in settings
+    assert (rows["step_ms_min"] > 0).all()
+    assert (rows["step_ms_min"] <= rows["step_ms"]).all()
+    assert list(rows["memory_mib"]) == list(rows["model"].str.len())
+    assert rows[["commit", "machine.cpu"]].notna().all(None)
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    assert settings["objects"] == [2, 4]
     assert plt.imread(folder / "scaling.png").ndim == 3
 
 
@@ -110,8 +112,13 @@ def test_a_killed_process_leaves_memory_unknown(monkeypatch):
     monkeypatch.setattr(scaling, "peak_memory", _killed)
     config = ScalingConfig()
     assert scaling.peak_memory_apart("rn", 8, 2, config) is None
-    row = {"model": "rn", "step_ms": 1.5, "memory_mib": None}
-    assert scaling.as_csv([row]).splitlines()[1] == "rn,1.500,"
+    rows = [
+        {"model": "rn", "objects": size, "step_ms": 1.5, "memory_mib": memory}
+        for size, memory in ((5, 1.0), (10, None))
+    ]
+    time, memory = scaling.plot(pd.DataFrame(rows), config).axes
+    assert list(time.lines[0].get_xdata()) == [5, 10]
+    assert list(memory.lines[0].get_xdata()) == [5]
 
 
 def test_bad_options():

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from experiments.measure.pair_sum.shapes import (
-    SCENES,
     GROWTH,
     PLAIN,
+    SCENES,
     SHAPES,
     SWEEP,
     find_shapes,

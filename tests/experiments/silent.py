@@ -1,0 +1,3 @@
+"""A task without questions."""
+
+from tests.experiments.counting import SILENT as TASK  # noqa: F401
