@@ -197,6 +197,10 @@ class Comparison:
         if spec.degrees:
             plan = replace(plan, degrees=self.degrees(plan))
         build = spec.build
+        if build is not None:
+            # What does not fit is refused before anything is trained.
+            with torch.device("meta"):
+                build(plan)
         if (
             build is None
             or not spec.matched

@@ -6,6 +6,7 @@ nothing: the answer is the number of objects of the first colour.
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,7 +40,7 @@ class Counting(Task):
         question_types=("count",),
         families=COLORS,
     )
-    categories = {"count": ("count",)}
+    categories: ClassVar = {"count": ("count",)}
     example = "red"
 
     def make(self, settings, folder):

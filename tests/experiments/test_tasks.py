@@ -2,16 +2,18 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from torch import nn
 
-from datasets.sort_of_clevr.task import SortOfClevr
-from datasets.sort_of_clevr.task import TASK as PICTURES
-from datasets.store import StoreWriter, open_store
+from datasets.sort_of_clevr.generate import make_chunk
+from datasets.sort_of_clevr.task import SCHEMA
+from datasets.store import StoreWriter
 from datasets.task import find_task, task_names
 from experiments import cli
 from experiments.__main__ import main
@@ -22,7 +24,6 @@ from experiments.run.models import MODELS, ModelSpec
 from experiments.run.runs import Run, load_model
 from rn_graph import SceneQA
 from rn_graph.encoders import States, VectorQuestion
-from tests.experiments.run.fitting import data
 
 ROOT = Path(__file__).parents[2]
 SHARED = [
@@ -121,10 +122,10 @@ def test_a_task_of_a_test_is_asked(counting, capsys, tmp_path):
 
 
 def test_a_task_without_questions(tmp_path, capsys):
-    options = ("--name", "s", "--runs", tmp_path, "--data_root", tmp_path, *TINY)
     run(
         *("compare", "--task", SILENT, "--models"),
-        *("rn,rn_random,gcn,deep_sets,most_frequent", *options),
+        *("rn,rn_random,gcn,deep_sets,most_frequent", *TINY),
+        *("--name", "s", "--runs", tmp_path, "--data_root", tmp_path),
     )
     folder = tmp_path / "s/rn/seed-0"
     assert Run.read(folder).build().encoder is None
@@ -204,8 +205,10 @@ def test_a_store_of_another_task(counting, roots, splits):
     stores = ("--data.stores", splits.folder, "--data_root", roots[1])
     text = error_of("compare", "--task", COUNTING, *stores)
     assert "`task` is 'clevr', expected 'counting' as of Counting" in text
-    run = ("evaluate", counting / "rn/seed-0", "--stores", splits.folder)
-    assert "`task` is 'clevr', expected 'counting'" in error_of(*run)
+    text = error_of(
+        *("evaluate", counting / "rn/seed-0", "--stores", splits.folder)
+    )
+    assert "`task` is 'clevr', expected 'counting'" in text
 
 
 @pytest.mark.parametrize(
@@ -242,57 +245,45 @@ def test_a_model_of_questions_alone_needs_some(tmp_path):
         (lambda image: image[:, :, :74], "`size` is (75, 74), expected"),
     ],
 )
-def test_pictures_of_another_size(pictures, roots, tmp_path, change, message):
-    folder = next(roots[1].glob("sort_of_clevr-12-*"))
-    made = open_store(folder / "test.h5")
+def test_pictures_of_another_size(pictures, tmp_path, change, message):
+    made = make_chunk(0, "test", 0, 2)
     with StoreWriter(
-        tmp_path / "test.h5", made.schema, split="test", source="", info={}
+        tmp_path / "test.h5", SCHEMA, split="test", source="made", info={}
     ) as writer:
-        columns = {
-            key.partition("/")[2]: value
-            for key, value in made.columns.items()
-            if key.startswith("scenes/")
-        }
-        columns["image"] = change(columns["image"])
-        ptr = columns.pop("ptr")
-        writer.add_scenes(num_objects=ptr[1:] - ptr[:-1], **columns)
-        asked = {
-            key.partition("/")[2]: value
-            for key, value in made.columns.items()
-            if key.startswith("questions/")
-        }
-        ptr = asked.pop("support_ptr")
-        writer.add_questions(num_support=ptr[1:] - ptr[:-1], **asked)
+        writer.add_scenes(
+            np.arange(2),
+            num_objects=np.full(2, 6),
+            x=made.codes,
+            pos=made.pos,
+            image=change(made.image),
+        )
+        writer.add_questions(
+            made.scene,
+            made.answer,
+            made.question_type,
+            made.family,
+            vector=made.vector,
+            num_support=made.num_support,
+            support=made.support,
+        )
     for name in ("rn", "mlp"):
-        run = pictures / name / "seed-0"
-        assert message in error_of("evaluate", run, "--stores", tmp_path)
+        folder = pictures / name / "seed-0"
+        assert message in error_of("evaluate", folder, "--stores", tmp_path)
 
 
-def test_a_question_of_another_kind(smoke, pictures, tmp_path):
-    asked = "what is the shape of the red object?"
-    run = smoke / "rn/seed-0"
-    assert "unknown word" in error_of("ask", "is it mauve?", "--run", run)
-    run = pictures / "rn/seed-0"
-    assert "question" in error_of("ask", "is it mauve?", "--run", run)
-    main(["ask", asked, "--run", str(run)])
+def test_a_question_of_another_kind(smoke, pictures):
+    asked = "is it mauve?"
+    text = error_of("ask", asked, "--run", smoke / "rn/seed-0")
+    assert "unknown word 'mauve'" in text
+    text = error_of("ask", asked, "--run", pictures / "rn/seed-0")
+    assert asked in text
 
 
-def test_a_store_whose_questions_are_of_another_kind(
-    counting, tmp_path, monkeypatch
-):
+def test_a_store_whose_questions_are_of_another_kind(counting, monkeypatch):
     """Vectors where the task has words."""
-    schema = SortOfClevr.schema
-    assert schema.question == "vector"
-    folder = next((counting.parent / "data").glob("counting-*"))
     task = find_task(COUNTING)
-    other = type(
-        "Other",
-        (type(task),),
-        {"schema": find_task(SILENT).schema.__class__(
-            **{**vars(task.schema), "question": "words", "tokens": ("", "a")}
-        )},
-    )()  # fmt: skip
-    settings = other.settings(stores=str(folder))
-    with pytest.raises(ValueError, match="`question` is 'vector', expected"):
-        Splits(other, settings, "").dataset("train")
-    assert PICTURES.schema is schema
+    words = replace(task.schema, question="words", tokens=("", "red"))
+    monkeypatch.setattr(type(task), "schema", words)
+    [folder] = (counting.parent / "data").glob("counting-*")
+    text = error_of("compare", "--task", COUNTING, "--data.stores", folder)
+    assert "`question` is 'vector', expected 'words' as of Counting" in text
