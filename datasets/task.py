@@ -120,6 +120,7 @@ class Task(ABC):
             default), edges, the form of its questions, answers, question
             types, families, words.
         categories: Name of a column of the tables → the question types in it.
+        headline: Those of them that short tables show; empty: all.
         example: A question that can be asked of a scene, in words.
         limits: Lines of a list in Markdown for model cards: what figures on
             its data do not say.
@@ -131,6 +132,7 @@ class Task(ABC):
     settings: ClassVar[type[Data]] = Data
     schema: ClassVar[Schema]
     categories: ClassVar[Mapping[str, Sequence[str]]]
+    headline: ClassVar[Sequence[str]] = ()
     example: ClassVar[str] = ""
     limits: ClassVar[str] = ""
 

@@ -94,6 +94,7 @@ class SortOfClevr(Task):
     version = GENERATOR_VERSION
     settings = SortOfClevrData
     schema = SCHEMA
+    headline = tuple(CATEGORIES)
     categories = CATEGORIES | {kind: (kind,) for kind in QUESTION_TYPES}
     example = "what is the shape of the object closest to the red object?"
 

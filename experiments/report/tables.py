@@ -14,6 +14,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from datasets.files import write
+from datasets.task import find_task
 from experiments.cli import parse
 from experiments.report.export import export
 from experiments.report.frames import read_frames, write_frames
@@ -46,8 +47,9 @@ class ReportConfig:
         folder: The results folder, as in `runs/quick`.
         readme: Markdown file to put tables into, between the lines
             `<!-- results:NAME -->` and `<!-- /results:NAME -->`, where NAME is
-            the folder's name; between those of `NAME-shares`, accuracy by the
-            share of the pairs; of `NAME-aim`, see `aim`. It need not have all.
+            the folder's name; between those of `NAME-short`, what decides; of
+            `NAME-shares`, accuracy by the share of the pairs; of `NAME-aim`,
+            see `aim`. It need not have all.
         aim: Validation accuracy in percent, as in 96.4: tabulate what training
             to it took; 0: no such table.
         publish: Folder to copy settings, figures, tables and plots into.
@@ -102,6 +104,26 @@ def table_rows(results: Sequence[Result]) -> list[list[str]]:
 def markdown(results: Sequence[Result]) -> str:
     """The table in Markdown."""
     header, *rows = table_rows(results)
+    return github_table(header, rows)
+
+
+def short(results: Sequence[Result]) -> str:
+    """What decides, in Markdown: accuracy, and what a question and a step cost.
+
+    Args:
+        results: The models.
+    """
+    task = find_task(results[0].runs["task"].iloc[0])
+    shown = ("all", *(task.headline or task.categories))
+    header = ["model", "FLOPs a question", "ms a step", *shown]
+    rows = [
+        [
+            result.label,
+            *(_cost(result, key) for key in ("flops", "step_ms")),
+            *(_accuracy(result, category) for category in shown),
+        ]
+        for result in results
+    ]
     return github_table(header, rows)
 
 
@@ -227,7 +249,7 @@ def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
     write_frames(frames, folder)
     write(folder / "table.md", table + "\n")
     name = folder.resolve().name
-    tables = {name: table}
+    tables = {name: table, f"{name}-short": short(results)}
     if aim:
         tables[f"{name}-aim"] = cost = training_cost(results, aim)
         write(folder / "training_cost.md", cost + "\n")
