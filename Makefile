@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 .PHONY: run smoke test clean
 
 run: $(VENV)/experiments.done  ## Ask trained models, then train small ones
-	$(BIN)/python -m experiments show results/sort_of_clevr --out runs/show.png
+	$(BIN)/python -m experiments show results/sort_of_clevr_states
 	$(BIN)/python -m experiments compare first
 
 smoke: $(VENV)/experiments.done  ## The same in seconds, to see that it works
