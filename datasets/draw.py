@@ -101,11 +101,6 @@ def draw_pairs(
         color: Colour of all arrows.
         outline: Colour of a line round each, to stand out from a picture.
     """
-    path_effects = (
-        [effects.withStroke(linewidth=3, foreground=outline, alpha=0.45)]
-        if outline
-        else None
-    )
     centre = places.mean(0) if len(places) else np.zeros(2)
     opacity = _opacity(pairs)
     # Faint ones first, so that they do not hide the others.
@@ -116,8 +111,14 @@ def draw_pairs(
             "color": color,
             "alpha": float(opacity[e]),
             "lw": 1.3 if outline is None else 1.6,
-            "path_effects": path_effects,
         }
+        if outline is not None:
+            # As faint as the arrow: else it would be what is seen.
+            alpha = 0.75 * float(opacity[e])
+            stroke = effects.withStroke(
+                linewidth=3, foreground=outline, alpha=alpha
+            )
+            style["path_effects"] = [stroke]
         if i == j:
             _loop(axes, places[i], radii[i], centre, style)
             continue

@@ -225,7 +225,7 @@ class SortOfClevr(Task):
             there.setdefault(int(row) * side + int(column), []).append(name)
         return [
             f"row {i // side + 1}, column {i % side + 1}"
-            + f" ({', '.join(there[i])})" * (i in there)
+            + (f" ({', '.join(there[i])})" if i in there else "")
             for i in range(side * side)
         ]
 

@@ -36,8 +36,8 @@ The file's attributes are ``format``, ``version``, ``split``, ``source``,
 (what the source says about itself: release, generator settings, seed).
 """
 
-from datasets.store.reader import Store, open_store
+from datasets.store.reader import Store, open_store, read_schema
 from datasets.store.schema import Schema
 from datasets.store.writer import StoreWriter
 
-__all__ = ["Schema", "Store", "StoreWriter", "open_store"]
+__all__ = ["Schema", "Store", "StoreWriter", "open_store", "read_schema"]

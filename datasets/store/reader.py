@@ -86,6 +86,24 @@ def open_store(path: str | os.PathLike[str], mapped: bool = False) -> Store:
     return Store(path=path, columns=columns, **attributes)
 
 
+def read_schema(path: str | os.PathLike[str]) -> Schema:
+    """Read what a store says that it holds, without its columns.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is foreign, or of another version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no store at {path}")
+    try:
+        with h5py.File(path, "r") as file:
+            schema: Schema = _read_attributes(file)["schema"]
+            return schema
+    except Exception as error:  # HDF5 reports damage by all kinds
+        raise ValueError(f"{path}{_damage(path, '', error)}") from error
+
+
 def _damage(path: Path, key: str, error: Exception) -> str:
     """Say in words what is wrong with a file."""
     if key:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from datasets.dataset import MEMORY_LIMIT, QuestionDataset
 from datasets.loader import QuestionLoader
+from datasets.store import read_schema
 from datasets.store.schema import NODES
 from datasets.task import SPLITS, Data, Task
 from experiments.run import processes
@@ -73,13 +74,13 @@ class Splits:
                 name = "val" if split == "test" else "train"
             path = self.folder / f"{name}.h5"
             large = path.exists() and path.stat().st_size > MEMORY_LIMIT
+            self._check(path)
             data = QuestionDataset(
                 path,
                 objects=self.objects,
                 node_features=self.task.node_features(self.config),
                 device="cpu" if large else self.device,
             )
-            self._check(data)
             if self.hold_out and name == "train":
                 data = self._part(data, split)
             answers = data.labels("answer")
@@ -92,14 +93,14 @@ class Splits:
             self._open[split] = data
         return self._open[split]
 
-    def _check(self, data: QuestionDataset) -> None:
+    def _check(self, path: Path) -> None:
         """Check that a store is the task's."""
-        found, wanted = data.store.schema, self.task.schema
+        found, wanted = read_schema(path), self.task.schema
         for key in ("task", "question", "answers", "question_types", "tokens"):
             there, expected = getattr(found, key), getattr(wanted, key)
             if there != expected:
                 raise ValueError(
-                    f"{data.store.path} holds questions whose `{key}` is "
+                    f"{path} holds questions whose `{key}` is "
                     f"{_short(there)}, expected {_short(expected)} as of "
                     f"{self.task.title}"
                 )

@@ -57,6 +57,18 @@ def test_opacity_grows_with_weight(axes):
     assert opacity == pytest.approx([0.1, 0.1 + 0.8 / 3, 0.1 + 1.6 / 3, 0.9])
 
 
+def test_the_outline_of_a_faint_arrow_is_faint_too(axes):
+    places = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
+    edges = torch.tensor([[0, 1], [1, 2]])
+    pairs = PairSelection(edges, torch.tensor([0.1, 1.0]))
+    draw_pairs(axes, places, np.full(3, 0.5), pairs, "yellow", "black")
+    for arrow in arrows(axes):
+        [stroke] = arrow.get_path_effects()
+        assert stroke._gc["alpha"] < arrow.get_alpha()
+    faint, full = (a.get_path_effects()[0]._gc["alpha"] for a in arrows(axes))
+    assert faint < 0.3 * full
+
+
 def test_objects_at_one_place_and_no_objects_are_drawn(axes):
     pairs = PairSelection(torch.tensor([[0, 1], [1, 1]]))
     draw_pairs(axes, np.zeros((2, 2)), np.full(2, 0.5), pairs, "black", "red")

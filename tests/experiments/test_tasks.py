@@ -17,13 +17,12 @@ from datasets.store import StoreWriter
 from datasets.task import find_task, task_names
 from experiments import cli
 from experiments.__main__ import main
-from experiments.measure import cost
-from experiments.run import compare
 from experiments.run.data import Splits
 from experiments.run.models import MODELS, ModelSpec
 from experiments.run.runs import Run, load_model
 from rn_graph import SceneQA
 from rn_graph.encoders import States, VectorQuestion
+from tests.experiments.run.fitting import measured_here
 
 ROOT = Path(__file__).parents[2]
 SHARED = [
@@ -35,7 +34,7 @@ COUNTING, SILENT = "tests.experiments.counting", "tests.experiments.silent"
 TINY = [
     *("--seeds", "1", "--cost_steps", "1", "--threads", "1"),
     *("--train.steps", "8", "--train.val_every", "4"),
-    *("--train.batch_size", "20", "--model.hidden_channels", "8"),
+    *("--train.batch_size", "20", "--model.hidden_channels", "16"),
     *("--model.readout_channels", "[8]", "--model.num_layers", "2"),
 ]
 
@@ -65,6 +64,12 @@ def error_of(*argv):
     assert text.startswith("error: ")
     assert "\n" not in text
     return text
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _measured_here():
+    with measured_here():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -165,13 +170,6 @@ def test_a_model_that_answers_at_each_step(tmp_path, monkeypatch, capsys):
     spec = ModelSpec("In steps", build, matched=False)
     monkeypatch.setitem(MODELS, "in_steps", spec)
 
-    def measured(folder, steps, threads, data_root):
-        """In this process, which has the model."""
-        planned = Run.read(folder)
-        splits = Splits(planned.task, planned.data, data_root)
-        return cost.measure(planned, splits, steps)
-
-    monkeypatch.setattr(compare, "measure_apart", measured)
     run(
         *("compare", "--task", COUNTING, "--models", "in_steps", *TINY),
         *("--runs", tmp_path, "--data_root", tmp_path, "--name", "n"),
@@ -216,7 +214,10 @@ def test_a_store_of_another_task(counting, roots, splits):
     [
         (("--models", "rn,residual_mlp"), "objects are states, not images"),
         (("--data.objects", "maps"), "`data.objects` is 'maps', expected one"),
-        (("--train.augment", "true"), "Counting has nothing that its batches"),
+        (
+            ("--models", "rn", "--train.augment", "true"),
+            "Counting has nothing that its batches",
+        ),
         (("--data.val", "0"), "`data.val` is 0, expected 1 to"),
     ],
 )

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from torch.overrides import TorchFunctionMode
 
+from rn_graph import checks
 from rn_graph.batching import complete_edge_index
 from rn_graph.checks import call_trusted, value_checks
 from rn_graph.pairs import (
@@ -365,6 +366,20 @@ class Scans(TorchFunctionMode):
     def __init__(self):
         super().__init__()
         self.of = Counter()
+
+    def __enter__(self):
+        self.has_nan = checks.has_nan
+
+        def counted(x):
+            self.of[x.data_ptr()] += 1
+            return self.has_nan(x)
+
+        checks.has_nan = counted
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        checks.has_nan = self.has_nan
+        return super().__exit__(*error)
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if function.__name__ in ("isnan", "isfinite", "isinf", "min"):

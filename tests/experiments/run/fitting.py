@@ -1,10 +1,17 @@
 """A training of a model on the splits of these tests."""
 
+from contextlib import contextmanager
+
 import lightning as L
+import pytest
 
 from datasets.clevr.task import TASK
 from experiments.config import TrainConfig
+from experiments.measure import cost
+from experiments.run import compare
+from experiments.run.data import Splits
 from experiments.run.models import MODELS, Plan
+from experiments.run.runs import Run
 from experiments.run.training import train
 from experiments.run.trainings import stages
 
@@ -35,3 +42,17 @@ def fit(splits, sizes, folder, config=CONFIG, seed=3, name="rn"):
 def data(roots):
     """Options that let a command find the data of these tests."""
     return ("--data_root", str(roots[1]))
+
+
+@contextmanager
+def measured_here():
+    """Measure what models cost in this process: fresh ones take long."""
+
+    def measured(folder, steps, threads, data_root):
+        planned = Run.read(folder)
+        splits = Splits(planned.task, planned.data, data_root)
+        return cost.measure(planned, splits, steps)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compare, "measure_apart", measured)
+        yield

@@ -261,3 +261,42 @@ def test_pna_gets_the_degrees_of_the_training_graphs(smoke):
     assert sum(degrees[1:]) > 0
     rn = read_json(smoke / "rn/seed-0/run.json")["settings"]
     assert rn["degrees"] is None
+
+
+def test_two_commands_do_not_share_a_folder(tmp_path):
+    with (
+        compare.alone_in(tmp_path / "runs"),
+        pytest.raises(BlockingIOError, match="another command is at work in"),
+        compare.alone_in(tmp_path / "runs"),
+    ):
+        pass
+    with compare.alone_in(tmp_path / "runs"):  # free again
+        pass
+
+
+def test_a_plan_says_runs_and_hours_and_trains_nothing(roots, tmp_path, capsys):
+    compare.main(
+        [
+            *("smoke", "--runs", str(tmp_path), *data(roots), "--plan"),
+            *("--models", "rn,gcn,most_frequent", "--depths", "[2,3]"),
+            *("--seeds", "3", "--train.steps", "1000000"),
+        ]
+    )
+    lines = capsys.readouterr().out.splitlines()
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in lines
+        if line.startswith("|")
+    ]
+    assert rows[0] == ["model", "runs", "ms a step", "hours a run", "hours"]
+    # Two depths with the first seed, the better one with two more.
+    assert [row[:2] for row in rows[2:5]] == [
+        ["RN, all pairs", "3"],
+        ["GCN, 2 layers", "4"],
+        ["Most frequent answer of the type", "1"],
+    ]
+    hours = [float(row[4]) for row in rows[2:]]
+    assert hours[0] > 0
+    assert sum(hours[:-1]) == pytest.approx(hours[-1], abs=0.02)
+    assert not list(tmp_path.rglob("*.ckpt"))
+    assert not list(tmp_path.rglob("val.json"))

@@ -115,8 +115,11 @@ def test_recipes_are_trained_tabulated_and_kept(tmp_path, roots, capsys):
         ({"recipes": {}}, "has no `recipes`"),
         ({"recipe": {}}, "the key 'recipe', expected some of name, base"),
         ({"recipes": {"a/b": {}}}, "'a/b', expected the plain name"),
-        ({"recipes": {"a": {"train.stepz": 1}}}, "recipe 'a': unknown key"),
-        ({"recipes": {"a": {"train.steps": 0}}}, "recipe 'a': `train.steps`"),
+        ({"recipes": {"a": {"train.stepz": 1}}}, "recipe 'a': .* 'stepz'"),
+        (
+            {"recipes": {"a": {"train.steps": 0}}},
+            "'a': .*train.steps.*: 0 does",
+        ),
         ({"model": "no"}, "unknown model 'no'"),
         ({"recipes": {"a": {"models": ["rn", "gcn"]}}}, "'a': `models` is"),
         (
