@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from errno import EDQUOT, ENOSPC
 from typing import Any, TypeVar
 
@@ -49,8 +50,8 @@ def parse(kind: type[T], argv: list[str], prog: str, description: str) -> T:
         "in experiments/presets.",
     )
     parser.add_class_arguments(made)
-    # A bare flag is meant as true.
-    argv = [f"{a}=true" if a == "--plan" else a for a in argv]
+    flags = [f.name for f in fields(kind) if f.type is bool]  # type: ignore[arg-type]
+    argv = spelled(argv, flags)
     config: T = instantiate(parser, made, parser.parse_args(argv))
     return config
 
@@ -65,6 +66,24 @@ def _task(argv: list[str], preset: Mapping[str, Any]) -> str:
             path = value or " ".join(argv[i + 1 : i + 2])
             return str(load_preset(path).get("task", ""))
     return str(preset.get("task", ""))
+
+
+def spelled(argv: list[str], flags: Sequence[str]) -> list[str]:
+    """Spell --some-key as --some_key, and give bare flags their value.
+
+    Args:
+        argv: The command line.
+        flags: Options that are yes or no; one without a value is meant.
+    """
+    found: list[str] = []
+    for here, after in zip(argv, [*argv, "--"][1:], strict=True):
+        if here.startswith("--"):
+            name, *value = here[2:].split("=", 1)
+            here = "=".join(["--" + name.replace("-", "_"), *value])
+        found.append(here)
+        if here[2:] in flags and after.startswith("--"):
+            found.append("true")
+    return found
 
 
 def call(function: Callable[..., None], argv: list[str], prog: str) -> None:

@@ -39,9 +39,11 @@ class Augmentation:
     """
 
     def __init__(self) -> None:
+        self.radix = torch.tensor(_RADIX)
         palette = torch.tensor([*COLOR_VALUES, BACKGROUND])
-        order = (palette * torch.tensor(_RADIX)).sum(1).argsort()
-        self.palette, self.order = palette.float() / 255, order
+        # A picture's numbers are looked up among those of the colours.
+        self.numbers, self.order = (palette * self.radix).sum(1).sort()
+        self.palette = palette.float() / 255
         kinds = torch.arange(_NUM_COLORS * _NUM_TYPES).numpy()
         vectors = question_vector(kinds // _NUM_TYPES, kinds % _NUM_TYPES)
         self.vectors = torch.from_numpy(vectors).float()
@@ -83,12 +85,13 @@ class Augmentation:
 
     def _recolor(self, image: Tensor, becomes: Tensor) -> Tensor:
         device = image.device
-        radix = torch.tensor(_RADIX, device=device)
-        bytes_ = (image * 255).round().long()
-        number = (bytes_ * radix.view(1, 3, 1, 1)).sum(1)
-        palette, order = self.palette.to(device), self.order.to(device)
-        keys = ((palette * 255).round().long() * radix).sum(1)[order]
-        index = order[torch.searchsorted(keys, number).clamp(max=_NUM_COLORS)]
+        radix, numbers, order, palette = (
+            t.to(device)
+            for t in (self.radix, self.numbers, self.order, self.palette)
+        )
+        number = ((image * 255).round().long() * radix.view(1, 3, 1, 1)).sum(1)
+        place = torch.searchsorted(numbers, number).clamp(max=_NUM_COLORS)
+        index = order[place]
         # What is white stays so.
         white = torch.full_like(becomes[:, :1], _NUM_COLORS)
         now = torch.cat([becomes, white], 1)

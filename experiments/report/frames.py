@@ -10,7 +10,7 @@ import pandas as pd
 
 from datasets.files import read_json, write
 from experiments.run.models import MODELS
-from experiments.run.runs import EXPORTED, Run, flatten
+from experiments.run.runs import EXPORTED, Run, flatten, run_folders
 
 #: Settings whose columns have short names.
 _SHORT = {
@@ -68,7 +68,7 @@ def read_frames(folder: Path) -> Frames:
         FileNotFoundError: If it has no figures.
     """
     published = (folder / "runs.csv").exists()
-    if not published or not all(map(_is_exported, _run_folders(folder))):
+    if not published or not all(map(_is_exported, run_folders(folder))):
         return collect(folder)
     return Frames(
         *(
@@ -90,7 +90,7 @@ def collect(folder: Path, runs: Iterable[Path] | None = None) -> Frames:
         FileNotFoundError: If there is no finished run.
     """
     rows, curves, families = [], [], []
-    for path in _run_folders(folder) if runs is None else runs:
+    for path in run_folders(folder) if runs is None else runs:
         name = {"run": path.relative_to(folder).as_posix()}
         run = Run.read(path)
         val, test, cost = (_json(path / f"{f}.json") for f in _FIGURES)
@@ -140,10 +140,6 @@ def read_log(folder: Path) -> pd.DataFrame:
 
 def _part(path: Path) -> int:
     return int(path.parent.name.removeprefix("part-"))
-
-
-def _run_folders(folder: Path) -> list[Path]:
-    return sorted(path.parent for path in folder.glob("*/seed-*/run.json"))
 
 
 def _is_exported(run: Path) -> bool:

@@ -1,6 +1,6 @@
 """Accuracy overall, in a task's categories, and by question family."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -92,6 +92,22 @@ def loss_of(scores: Tensor, y: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
+def answered(
+    model: nn.Module, batches: Iterable[Any], device: str = "cpu"
+) -> Iterator[tuple[Tensor, Any]]:
+    """Let a trained model answer; each batch's answers [Q], and the batch.
+
+    Args:
+        model: The model; set to evaluation mode.
+        batches: Batches of questions.
+        device: Where to compute.
+    """
+    model.to(device).eval()
+    for batch in batches:
+        batch = batch.to(device)
+        yield answers(logits(model, batch)), batch
+
+
 def evaluate(
     model: nn.Module, batches: Iterable[Any], task: Task, device: str = "cpu"
 ) -> Tally:
@@ -103,9 +119,7 @@ def evaluate(
         task: The task that they are of.
         device: Where to compute.
     """
-    model.to(device).eval()
     tally = Tally(task)
-    for batch in batches:
-        batch = batch.to(device)
-        tally.add(answers(logits(model, batch)), batch)
+    for given, batch in answered(model, batches, device):
+        tally.add(given, batch)
     return tally

@@ -22,7 +22,6 @@ from experiments.config import CompareConfig, to_yaml
 from experiments.measure.cost import measure_apart
 from experiments.measure.matching import count_parameters, match_parameters
 from experiments.report import tables as report
-from experiments.report.tables import github_table
 from experiments.run import processes
 from experiments.run.accuracy import EVALUATION_BATCH
 from experiments.run.data import open_splits
@@ -150,7 +149,7 @@ class Comparison:
                 )
         rows.append(["all, one after the other", "", "", "", f"{hours:.2f}"])
         header = ["model", "runs", "ms a step", "hours a run", "hours"]
-        return github_table(header, rows)
+        return report.github_table(header, rows)
 
     def rows(self) -> list[list[Variant]]:
         """The rows of the table: a model with a budget, in its variants."""

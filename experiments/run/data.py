@@ -218,10 +218,8 @@ class Splits:
         kind = data.objects
         size = None
         if kind in ("images", "maps"):
-            height, width = first["image" if kind == "images" else "map"].shape[
-                2:
-            ]
-            size = height, width
+            picture = first[kind.removesuffix("s")]
+            size = picture.size(2), picture.size(3)
         return Inputs(
             kind,
             len(schema.tokens) if kind == "sentences" else data.num_features,

@@ -16,7 +16,7 @@ from datasets.store import StoreWriter
 from datasets.task import SPLITS
 from experiments.cli import parse
 from experiments.run.data import Splits, open_splits
-from experiments.run.runs import Run, load_model
+from experiments.run.runs import load_model
 from rn_graph.encoders import Cells
 
 PROG = "python -m experiments features"
@@ -95,8 +95,8 @@ def main(argv: list[str]) -> None:
     if argv and not argv[0].startswith("-"):
         argv = ["--run", *argv]
     config = parse(FeaturesConfig, argv, PROG, HELP)
-    run = Run.read(Path(config.run))
-    objects = load_model(run.folder)[1].objects
+    run, model = load_model(Path(config.run))
+    objects = model.objects
     if not isinstance(objects, Cells) or run.inputs.objects != "images":
         raise ValueError(
             f"{config.run} is a run on {run.inputs.objects}, expected one "

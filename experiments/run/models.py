@@ -148,7 +148,8 @@ def objects_of(plan: Plan, residual: bool = False) -> nn.Module:
 
 
 def _channels(plan: Plan) -> int:
-    width: int = objects_of(plan).out_channels  # type: ignore[assignment]
+    with torch.device("meta"):  # asked for their width alone
+        width: int = objects_of(plan).out_channels  # type: ignore[assignment]
     return width
 
 

@@ -239,6 +239,11 @@ class Run:
         )
 
 
+def run_folders(folder: Path) -> list[Path]:
+    """The folders of the runs in a results folder."""
+    return sorted(path.parent for path in folder.glob("*/seed-*/run.json"))
+
+
 def load_model(folder: Path) -> tuple[Run, SceneQA]:
     """Load a run's trained model.
 

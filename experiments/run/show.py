@@ -20,9 +20,9 @@ from datasets.task import Task
 from experiments.cli import parse
 from experiments.config import Count, NonNegativeInt
 from experiments.report.plots import save
-from experiments.run.accuracy import EVALUATION_BATCH, Tally, answers, logits
+from experiments.run.accuracy import EVALUATION_BATCH, Tally, answered
 from experiments.run.data import Splits
-from experiments.run.runs import EXPORTED, Run
+from experiments.run.runs import Run, run_folders
 
 PROG = "python -m experiments show"
 HELP = """Let every trained model of a results folder answer fresh questions
@@ -59,12 +59,11 @@ def trained_runs(folder: Path) -> list[Run]:
         FileNotFoundError: If there is none.
         ValueError: If they are of different tasks.
     """
-    paths = sorted({p.parent for p in folder.glob(f"*/seed-*/{EXPORTED}")})
-    paths += sorted({p.parents[1] for p in folder.glob("*/seed-*/*/best.ckpt")})
     runs: dict[str, Run] = {}
-    for path in paths:
+    for path in run_folders(folder):
         run = Run.read(path)
-        runs.setdefault(run.label, run)
+        if run.checkpoint.exists():
+            runs.setdefault(run.label, run)
     if not runs:
         raise FileNotFoundError(f"{folder} holds no trained run")
     tasks = {run.task.name for run in runs.values()}
@@ -93,12 +92,10 @@ def fresh_batches(run: Run, scenes: int, seed: int, root: str) -> list[Any]:
 
 def answer(run: Run, batches: Sequence[Any]) -> tuple[Tensor, Tally]:
     """A run's answers to all questions, and how many are right."""
-    model = run.load()
     tally, given = Tally(run.task), []
-    with torch.inference_mode():
-        for batch in batches:
-            given.append(answers(logits(model, batch)))
-            tally.add(given[-1], batch)
+    for answers, batch in answered(run.load(), batches):
+        given.append(answers)
+        tally.add(answers, batch)
     return torch.cat(given), tally
 
 

@@ -170,14 +170,11 @@ def run(
             from rn_graph.ops.triton.engine import TritonEngine
 
             assert isinstance(pairs, Complete)
-            sizes, device = (
-                pairs.sizes(len(some.receiver)),
-                some.receiver.device,
-            )
+            sizes = pairs.sizes(len(some.receiver))
             engine = TritonEngine(
                 torch.tensor(sizes, dtype=torch.long, device="cpu"),
                 pairs.self_pairs,
-                device,
+                some.receiver.device,
                 pairs.share,
             )
             out = apply(engine, *cast(some, layers))

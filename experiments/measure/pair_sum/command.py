@@ -149,19 +149,7 @@ def _default_folder(device: str, threads: int) -> str:
     return f"results/pair_sum/{name}"
 
 
-def _normal(argv: list[str]) -> list[str]:
-    """Spell --report-only as --report_only, and give flags their value."""
-    found: list[str] = []
-    for here, after in zip(argv, [*argv[1:], "--"], strict=True):
-        if here.startswith("--"):
-            name, *value = here[2:].split("=", 1)
-            here = "=".join(["--" + name.replace("-", "_"), *value])
-        found.append(here)
-        if here in ("--report_only", "--again") and after.startswith("--"):
-            found.append("true")
-    return found
-
-
 def main(argv: list[str]) -> None:
     """Measure what the options say."""
-    cli.call(measure, _normal(argv), "python -m experiments pair_sum")
+    argv = cli.spelled(argv, ("report_only", "again"))
+    cli.call(measure, argv, "python -m experiments pair_sum")
