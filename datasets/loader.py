@@ -28,6 +28,8 @@ class BatchSampler(Sampler[np.ndarray]):
         drop_last: Leave out a last batch that is not full.
         by_scene: Make batches of whole scenes with all their questions.
         rank: Number of this process; ``world_size``: how many there are.
+        scene_questions: With ``by_scene``, the most questions of a scene: of
+            a scene that has more, others are drawn each epoch.
 
     Attributes:
         epoch: Epoch that the next pass belongs to.
@@ -45,9 +47,17 @@ class BatchSampler(Sampler[np.ndarray]):
         by_scene: bool = False,
         rank: int = 0,
         world_size: int = 1,
+        scene_questions: int | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"`batch_size` is {batch_size}, expected ≥ 1")
+        if scene_questions is not None and (
+            scene_questions < 1 or not by_scene
+        ):
+            raise ValueError(
+                f"`scene_questions` is {scene_questions}, expected None or "
+                f"≥ 1, along with `by_scene`"
+            )
         if not 0 <= rank < world_size:
             raise ValueError(
                 f"`rank` is {rank}, expected 0 to {world_size - 1} for a "
@@ -55,6 +65,7 @@ class BatchSampler(Sampler[np.ndarray]):
             )
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.drop_last, self.by_scene = drop_last, by_scene
+        self.scene_questions = scene_questions
         self.rank, self.world_size = rank, world_size
         self.num_questions = len(scene)
         self._groups: list[np.ndarray] | None = None
@@ -69,7 +80,7 @@ class BatchSampler(Sampler[np.ndarray]):
         """All that the order depends on, besides the epoch."""
         keys = (
             "batch_size", "shuffle", "seed", "drop_last", "by_scene",
-            "world_size", "num_questions",
+            "scene_questions", "world_size", "num_questions",
         )  # fmt: skip
         return {key: getattr(self, key) for key in keys}
 
@@ -107,6 +118,13 @@ class BatchSampler(Sampler[np.ndarray]):
         parts = (order[low : low + size] for low in cuts)
         if groups is None:
             return parts
+        most = self.scene_questions
+        if most is not None:
+            rng = np.random.default_rng([self.seed, self.epoch, 1])
+            groups = [
+                g if len(g) <= most else rng.choice(g, most, replace=False)
+                for g in groups
+            ]
         return (np.concatenate([groups[i] for i in part]) for part in parts)
 
 
@@ -150,6 +168,8 @@ class QuestionLoader:
         seed: Seed of the order, which depends on it and the epoch alone.
         drop_last: Leave out a last batch that is not full.
         by_scene: Make batches of whole scenes with all their questions.
+        scene_questions: With ``by_scene``, the most questions of a scene: of
+            a scene that has more, others are drawn each epoch.
         rank: Number of this process, given along with ``world_size``.
             Default: torch.distributed's, once it is initialised.
         world_size: Number of processes.
@@ -177,6 +197,7 @@ class QuestionLoader:
         seed: int = 0,
         drop_last: bool = False,
         by_scene: bool = False,
+        scene_questions: int | None = None,
         rank: int | None = None,
         world_size: int | None = None,
         device: str | torch.device | None = None,
@@ -203,6 +224,7 @@ class QuestionLoader:
             seed=seed,
             drop_last=drop_last,
             by_scene=by_scene,
+            scene_questions=scene_questions,
             rank=0 if rank is None else rank,
             world_size=1 if world_size is None else world_size,
         )

@@ -139,6 +139,9 @@ class TrainConfig:
         whole_scenes: Draw scenes with all their questions, instead of
             questions; their number is such that there are about `batch_size`
             questions.
+        scene_questions: With `whole_scenes`, the most questions of a scene in
+            a step, others each time: more scenes are seen for the same price.
+            0: all of them.
         curriculum: Stages, before all questions are asked: it is learned much
             faster if the simplest come first.
         augment: Change each training batch into another one that is as true,
@@ -169,6 +172,7 @@ class TrainConfig:
     steps: Count = 2000
     batch_size: Count = 512
     whole_scenes: bool = False
+    scene_questions: NonNegativeInt = 0
     curriculum: list[Stage] = field(default_factory=list)
     augment: bool = False
     optimizer: Literal["adamw", "muon"] = "adamw"
@@ -188,6 +192,11 @@ class TrainConfig:
             raise ValueError(
                 f"`train.learning_rate` is {self.learning_rate}, expected a "
                 f"finite rate > 0"
+            )
+        if self.scene_questions and not self.whole_scenes:
+            raise ValueError(
+                f"`train.scene_questions` is {self.scene_questions}, expected "
+                f"0 without `train.whole_scenes`"
             )
         if sum(stage.steps for stage in self.curriculum) > self.steps:
             raise ValueError(

@@ -127,7 +127,11 @@ def measure(planned: Run, splits: Splits, steps: int) -> dict[str, float]:
     device = processes.device(planned.train.accelerator)
     size = planned.train.batch_size
     loader = splits.loader(
-        "train", size, shuffle=True, whole_scenes=planned.train.whole_scenes
+        "train",
+        size,
+        shuffle=True,
+        whole_scenes=planned.train.whole_scenes,
+        scene_questions=planned.train.scene_questions,
     )
     batches = [b.to(device) for b in islice(loader, min(steps + 3, 8))]
 

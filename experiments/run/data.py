@@ -125,6 +125,7 @@ class Splits:
         seed: int = 0,
         shuffle: bool = False,
         whole_scenes: bool = False,
+        scene_questions: int = 0,
         families: list[int | str] | None = None,
     ) -> QuestionLoader:
         """Batches of a split.
@@ -138,6 +139,7 @@ class Splits:
                 otherwise each gets the whole split.
             whole_scenes: Shuffle scenes with all their questions, instead of
                 questions.
+            scene_questions: The most questions of each of them; 0: all.
             families: Groups or indices of the families to ask; ``None``: all.
 
         Raises:
@@ -165,13 +167,16 @@ class Splits:
             )
         size = batch_size // parts
         if whole_scenes:
-            scenes = len(np.unique(data.scene))
-            size = max(1, round(size * scenes / len(data)))
+            asked = np.unique(data.scene, return_counts=True)[1]
+            if scene_questions:
+                asked = asked.clip(max=scene_questions)
+            size = max(1, round(size / asked.mean()))
         return QuestionLoader(
             data,
             size,
             shuffle=True,
             by_scene=whole_scenes,
+            scene_questions=scene_questions or None,
             seed=seed,
             drop_last=True,
             device=self.device,

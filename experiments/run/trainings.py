@@ -180,7 +180,8 @@ def stages(
     """A training's data: each stage's first step and loader.
 
     Args:
-        config: ``batch_size``, ``whole_scenes`` and ``curriculum``.
+        config: ``batch_size``, ``whole_scenes``, ``scene_questions`` and
+            ``curriculum``.
         splits: The data.
         seed: Seed of its order.
     """
@@ -193,6 +194,7 @@ def stages(
             seed,
             shuffle=True,
             whole_scenes=config.whole_scenes,
+            scene_questions=config.scene_questions,
             families=None if stage is None else stage.families,
         )
         out.append((begin, loader))

@@ -79,6 +79,29 @@ def test_whole_scenes(dataset: QuestionDataset) -> None:
         assert sorted(positions) == asked.tolist()
 
 
+def test_some_questions_of_each_scene(dataset: QuestionDataset) -> None:
+    scene = dataset.scene
+    sampler = BatchSampler(scene, 5, True, 2, by_scene=True, scene_questions=2)
+    seen = set()
+    for epoch in range(20):
+        sampler.set_epoch(epoch)
+        batches = list(sampler)
+        chosen = np.concatenate(batches)
+        assert len(set(chosen.tolist())) == len(chosen)
+        found = np.bincount(scene[chosen])
+        assert (found == np.bincount(scene).clip(max=2)).all()
+        assert all(len(np.unique(scene[b])) <= 5 for b in batches)
+        assert chosen.tolist() == np.concatenate(list(sampler)).tolist()
+        seen.update(chosen.tolist())
+    assert len(seen) == len(scene)
+
+
+def test_some_questions_of_what_is_no_scene(dataset: QuestionDataset) -> None:
+    for options in ({"scene_questions": 2}, {"scene_questions": 0}):
+        with pytest.raises(ValueError, match="`scene_questions` is"):
+            QuestionLoader(dataset, 5, **options)
+
+
 def test_order_depends_on_seed_and_epoch_alone(
     dataset: QuestionDataset,
 ) -> None:

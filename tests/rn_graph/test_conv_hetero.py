@@ -30,8 +30,14 @@ NONE = torch.zeros(2, 0, dtype=torch.long)
 class Network(nn.Module):
     def __init__(self):
         super().__init__()
+        # A last layer without ReLU: by chance all six would give nought.
         self.conv = RNConv(
-            (-1, -1), 6, hidden_channels=8, num_layers=2, question_channels=3
+            (-1, -1),
+            6,
+            hidden_channels=8,
+            num_layers=2,
+            question_channels=3,
+            plain_last=True,
         )
         self.lin = nn.Linear(6, 2)
 
@@ -85,7 +91,7 @@ def test_all_pairs_where_the_model_hands_over_no_edges():
     class Sets(nn.Module):
         def __init__(self):
             super().__init__()
-            self.conv = RNConv(4, 6, hidden_channels=8)
+            self.conv = RNConv(4, 6, hidden_channels=8, plain_last=True)
 
         def forward(self, x, batch):
             return self.conv(x, batch=batch)
