@@ -199,8 +199,12 @@ class Task(ABC):
 
     # One scene, for `ask` ####################################################
 
-    def find_scene(self, source: Source) -> Any:
+    def find_scene(self, source: Source, settings: Any) -> Any:
         """Read or make a single scene.
+
+        Args:
+            source: Where it comes from.
+            settings: How scenes are made, and read.
 
         Raises:
             FileNotFoundError: If there is no such file.

@@ -133,7 +133,7 @@ class Clevr(Task):
             return super().augmentation(settings)
         return Augmentation(settings.features)
 
-    def find_scene(self, source: Source) -> ClevrScene:
+    def find_scene(self, source: Source, settings: Any) -> ClevrScene:
         """A scene of a file in CLEVR's layout, or one that is generated."""
         if source.scene is None:
             number = source.objects or 6

@@ -162,7 +162,7 @@ class SortOfClevr(Task):
             return super().augmentation(settings)
         return Augmentation()
 
-    def find_scene(self, source: Source) -> Picture:
+    def find_scene(self, source: Source, settings: Any) -> Picture:
         """A picture's file, or a picture that is made."""
         if source.objects not in (0, NUM_OBJECTS):
             raise ValueError(

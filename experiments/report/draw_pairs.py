@@ -148,7 +148,7 @@ def main(argv: list[str]) -> None:
     if config.run is None:
         task = find_task(config.task)
         settings = task.settings(objects="states")
-        scene = task.find_scene(config)
+        scene = task.find_scene(config, settings)
         batch = task.batch(scene, task.example, settings)
         # What untrained selections see: states as they are.
         nodes = Nodes(batch.x, batch.batch, batch.pos)
@@ -156,7 +156,7 @@ def main(argv: list[str]) -> None:
     else:
         planned, model = load_model(Path(config.run))
         task, settings = planned.task, planned.data
-        scene = task.find_scene(config)
+        scene = task.find_scene(config, settings)
         batch = task.batch(scene, str(config.question), settings)
         with torch.no_grad():
             nodes, question = model.encode(batch)

@@ -134,7 +134,7 @@ def main(argv: list[str]) -> None:
     config = parse(AskConfig, argv, PROG, HELP)
     planned, model = load_model(Path(config.run))
     task = planned.task
-    scene = task.find_scene(config)
+    scene = task.find_scene(config, planned.data)
     batch = task.batch(scene, config.question, planned.data)
     found = reply(model, batch)
 

@@ -76,7 +76,7 @@ def test_every_task_can_be_asked_its_example():
     for name in task_names():
         task = find_task(name)
         settings = task.settings(objects="states")
-        scene = task.find_scene(Source(seed=3))
+        scene = task.find_scene(Source(seed=3), task.settings())
         batch = task.batch(scene, task.example, settings)
         assert batch.question_batch.tolist() == [0]
         names = task.objects(scene, settings, batch.pos)
@@ -120,7 +120,7 @@ def test_what_a_task_says_of_itself():
 def test_what_a_task_does_not_say_is_named():
     task = Plain()
     for call in (
-        lambda: task.find_scene(Source()),
+        lambda: task.find_scene(Source(), task.settings()),
         lambda: task.batch(None, "is it", Data()),
         lambda: task.draw(None, Data(), {}, None),
     ):

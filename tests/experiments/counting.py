@@ -68,7 +68,7 @@ class Counting(Task):
                         **{"vector": vector} if len(asked) == 3 else {},
                     )  # fmt: skip
 
-    def find_scene(self, source):
+    def find_scene(self, source, settings):
         rng = np.random.default_rng(source.seed)
         return rng.integers(0, 3, source.objects or 4)
 

@@ -64,7 +64,7 @@ def test_it_makes_its_splits(tmp_path):
 
 @pytest.mark.parametrize("features", ["onehot", "rgb", "ordinal"])
 def test_a_scene_becomes_a_batch(features):
-    scene = TASK.find_scene(Source(objects=7, seed=3))
+    scene = TASK.find_scene(Source(objects=7, seed=3), TASK.settings())
     settings = ClevrData(features=features)
     batch = TASK.batch(scene, "What size is the red cube?", settings)
     made = NodeFeatures(features)(torch.zeros(7, 4).long(), torch.zeros(7, 3))
@@ -84,22 +84,26 @@ def test_a_scene_becomes_a_batch(features):
 
 
 def test_a_scene_is_read_or_made(folder):
-    made = TASK.find_scene(Source(objects=4, seed=1))
+    made = TASK.find_scene(Source(objects=4, seed=1), TASK.settings())
     assert len(made.data["objects"]) == 4
-    assert made == TASK.find_scene(Source(objects=4, seed=1))
-    assert made != TASK.find_scene(Source(objects=4, seed=2))
-    assert len(TASK.find_scene(Source()).data["objects"]) == 6
+    assert made == TASK.find_scene(Source(objects=4, seed=1), TASK.settings())
+    assert made != TASK.find_scene(Source(objects=4, seed=2), TASK.settings())
+    assert len(TASK.find_scene(Source(), TASK.settings()).data["objects"]) == 6
 
     images = str(folder / "images")
-    second = TASK.find_scene(source(folder, index=1, image=images))
+    second = TASK.find_scene(
+        source(folder, index=1, image=images), TASK.settings()
+    )
     assert second.image.shape[:2] == (32, 48)
-    assert TASK.find_scene(source(folder)).image is None
+    assert TASK.find_scene(source(folder), TASK.settings()).image is None
     with pytest.raises(FileNotFoundError, match="CLEVR_val_000000"):
-        TASK.find_scene(source(folder, image=images))
+        TASK.find_scene(source(folder, image=images), TASK.settings())
     with pytest.raises(ValueError, match=r"`index` is 2, but .* fewer"):
-        TASK.find_scene(source(folder, index=2))
+        TASK.find_scene(source(folder, index=2), TASK.settings())
     with pytest.raises(FileNotFoundError, match=r"none\.json"):
-        TASK.find_scene(Source(scene=str(folder / "none.json")))
+        TASK.find_scene(
+            Source(scene=str(folder / "none.json")), TASK.settings()
+        )
 
 
 def test_a_picture_is_looked_for_in_its_folder_alone(folder):
@@ -109,15 +113,19 @@ def test_a_picture_is_looked_for_in_its_folder_alone(folder):
     images = folder / "images"
     (images / name).write_bytes(b"no picture")
     with pytest.raises(ValueError, match="is no picture"):
-        TASK.find_scene(source(folder, index=1, image=str(images)))
+        TASK.find_scene(
+            source(folder, index=1, image=str(images)), TASK.settings()
+        )
     content["scenes"][1]["image_filename"] = f"../images/{name}"
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"is '\.\./.*expected the plain"):
-        TASK.find_scene(source(folder, index=1, image=str(images)))
+        TASK.find_scene(
+            source(folder, index=1, image=str(images)), TASK.settings()
+        )
 
 
 def test_objects_are_described():
-    scene = TASK.find_scene(Source(objects=3))
+    scene = TASK.find_scene(Source(objects=3), TASK.settings())
     names = TASK.objects(scene, ClevrData(), None)
     first = scene.data["objects"][0]
     assert len(names) == 3

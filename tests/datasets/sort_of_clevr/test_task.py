@@ -137,7 +137,7 @@ def test_a_file_is_asked_about(trained, picture, tmp_path, capsys):
 
 def test_what_is_no_picture_of_the_task_is_refused(picture, tmp_path):
     def find(**options):
-        return TASK.find_scene(Source(**options))
+        return TASK.find_scene(Source(**options), TASK.settings())
 
     path = tmp_path / "a.png"
     made = picture(path)

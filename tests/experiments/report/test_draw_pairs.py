@@ -27,7 +27,7 @@ mpl.use("agg")
 
 @pytest.fixture
 def scene():
-    return TASK.find_scene(Source(seed=4))
+    return TASK.find_scene(Source(seed=4), TASK.settings())
 
 
 @pytest.fixture

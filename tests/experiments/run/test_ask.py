@@ -28,7 +28,9 @@ def test_a_run_answers_and_shows_its_pairs(smoke, tmp_path, capsys):
 
 def test_the_reply_is_the_model_s(smoke):
     planned, model = load_model(smoke / "rn/seed-0")
-    scene = planned.task.find_scene(Source(objects=5, seed=8))
+    scene = planned.task.find_scene(
+        Source(objects=5, seed=8), planned.task.settings()
+    )
     question = "How many metal spheres are there?"
     batch = planned.task.batch(scene, question, planned.data)
     found = ask.reply(model, batch)

@@ -1,0 +1,117 @@
+"""Furthest pair: which kinds are the two objects farthest apart?
+
+From `Xu et al. (2020) <https://arxiv.org/abs/1905.13211>`_: a relational
+argmax, which one step over all pairs answers.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from datasets.made import Made, MadeTask
+from datasets.store import Schema
+from datasets.treasures import (
+    KINDS,
+    TreasureData,
+    Treasures,
+    as_scenes,
+    draw_treasures,
+    first_plane,
+    names,
+)
+
+_ANSWERS = list(combinations_with_replacement(range(len(KINDS)), 2))
+#: Kinds of two objects → answer.
+_ANSWER = np.zeros((len(KINDS), len(KINDS)), int)
+for _i, (_a, _b) in enumerate(_ANSWERS):
+    _ANSWER[_a, _b] = _ANSWER[_b, _a] = _i
+
+
+@dataclass
+class FurthestPairData(TreasureData):
+    """Treasures, and which two kinds are farthest apart."""
+
+    train: int = 60_000
+
+
+class FurthestPair(MadeTask):
+    """The kinds of the two treasures with the largest L1 distance."""
+
+    name = "furthest_pair"
+    title = "Furthest pair"
+    settings = FurthestPairData
+    source = "furthest pairs as rn_graph draws them"
+    example = "which two kinds are farthest apart?"
+    schema = Schema(
+        task="furthest_pair",
+        objects=("states",),
+        question="none",
+        answers=tuple(f"{KINDS[a]} and {KINDS[b]}" for a, b in _ANSWERS),
+        question_types=("furthest pair",),
+        families=("furthest pair",),
+        support=True,
+    )
+    categories: ClassVar = {"furthest pair": ("furthest pair",)}
+
+    def sample(
+        self, settings: FurthestPairData, rng: np.random.Generator, count: int
+    ) -> Made:
+        """Draw scenes; where two pairs are as far, drawn again."""
+        scenes = draw_treasures(rng, count, settings.num_objects)
+        pair, unique = furthest(scenes.place)
+        while not unique.all():
+            again = np.flatnonzero(~unique)
+            new = draw_treasures(rng, len(again), settings.num_objects)
+            for key, value in vars(new).items():
+                getattr(scenes, key)[again] = value
+            pair[again], unique[again] = furthest(new.place)
+        return Made(as_scenes(scenes), _questions(scenes, pair))
+
+    def objects(
+        self, scene: Made, settings: Any, pos: Tensor | None
+    ) -> list[str]:
+        """Kind and value."""
+        return names(scene)
+
+    def places(self, scene: Made) -> np.ndarray:
+        """The first two coordinates of eight."""
+        return first_plane(scene)
+
+
+def furthest(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the two places that are farthest apart.
+
+    Args:
+        place: [S, N, D] Places of each scene's objects.
+
+    Returns:
+        Their numbers [S, 2], the smaller one first, and whether no other pair
+        is as far [S].
+    """
+    first, second = np.triu_indices(place.shape[1], 1)
+    distance = np.zeros((len(place), len(first)), np.int32)
+    for axis in range(place.shape[2]):  # never all coordinates of all pairs
+        along = place[:, :, axis].astype(np.int32)
+        distance += np.abs(along[:, first] - along[:, second])
+    best = distance.argmax(1)
+    unique = (distance == distance.max(1, keepdims=True)).sum(1) == 1
+    return np.stack([first[best], second[best]], axis=1), unique
+
+
+def _questions(scenes: Treasures, pair: np.ndarray) -> dict[str, np.ndarray]:
+    count = len(pair)
+    kinds = np.take_along_axis(scenes.kind, pair, axis=1)
+    return {
+        "scene": np.arange(count),
+        "answer": _ANSWER[kinds[:, 0], kinds[:, 1]],
+        "question_type": np.zeros(count, int),
+        "family": np.zeros(count, int),
+        "num_support": np.full(count, 2),
+        "support": pair.reshape(-1),
+    }
+
+
+TASK = FurthestPair()
