@@ -141,23 +141,22 @@ class MadeTask(Task):
     def batch(self, scene: Made, question: str, settings: Any) -> Batch:
         """The objects of a scene, and the question's vector."""
         given = {
-            "x": scene.scenes["x"],
-            "pos": scene.scenes["pos"],
-            "edge_attr": scene.scenes.get("edge_attr"),
+            key: scene.scenes[key]
+            for key in ("x", "pos", "edge_attr")
+            if key in scene.scenes
         }
         vector = self.parse(question)
         if vector is not None:
             given["vector"] = vector[None]
         batch = Batch(
-            batch=torch.zeros(len(given["x"]), dtype=torch.long),
+            batch=torch.zeros(len(scene.scenes["x"]), dtype=torch.long),
             question_batch=torch.zeros(1, dtype=torch.long),
         )
         if "edge_index" in scene.scenes:
             edges = scene.scenes["edge_index"].T.copy()
             batch.edge_index = torch.from_numpy(edges).long()
         for name, value in given.items():
-            if value is not None:
-                batch[name] = torch.from_numpy(np.array(value)).float()
+            batch[name] = torch.from_numpy(np.array(value)).float()
         return batch
 
     def words(self, batch: Batch, question: int) -> str:
@@ -176,7 +175,7 @@ class MadeTask(Task):
 
     def paint(self, axes: Axes, scene: Made, places: np.ndarray) -> None:
         """Draw the objects, before the pairs: dots, with their names."""
-        axes.scatter(*places.T, s=60, color="#b8bedd")
+        axes.scatter(places[:, 0], places[:, 1], s=60, color="#b8bedd")
         names = self.objects(scene, self.settings(), None)
         for place, name in zip(places, names, strict=True):
             axes.annotate(
