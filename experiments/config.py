@@ -63,9 +63,13 @@ class ModelConfig:
         question_channels: Width of a question, as its encoder gives it.
         question_heads: Heads that read the words' states, in both directions;
             0: the last state of one LSTM, as in the paper.
+        question_scale: What questions that are vectors are multiplied by:
+            which object a few bits mean is learned earlier if they weigh as
+            much as an object's channels.
         hidden_channels: Width of the reference model's relation function g;
             the other models get the width that gives them as many parameters.
         num_layers: Layers of g.
+        num_steps: Rounds of the recurrent RN, which answers after each.
         question_layer: Layer of RN's g, from 0, that the question enters at.
             Questions of a scene share the layers before, where a batch holds
             several (`train.whole_scenes`).
@@ -85,8 +89,10 @@ class ModelConfig:
     embedding_channels: Width = 32
     question_channels: Width = 64
     question_heads: NonNegativeInt = 0
+    question_scale: PositiveFloat = 1.0
     hidden_channels: Width = 64
     num_layers: Width = 4
+    num_steps: Width = 8
     question_layer: NonNegativeInt = 0
     object_layers: NonNegativeInt = 0
     object_sum: bool = False

@@ -240,3 +240,32 @@ def repeat_edges(
         None,
         None if edges.attr is None else edges.attr[copy],
     )
+
+
+def pair_features(edge_index: Tensor, edges: Edges, x: Tensor) -> Tensor:
+    """Say of pairs whether they are given edges, and with what features.
+
+    Of an edge that is listed several times the first one counts.
+
+    Args:
+        edge_index: Senders and receivers of the pairs, ``[2, P]``.
+        edges: The given edges.
+        x: Nodes, ``[N, F]``, whose number and type are used.
+
+    Returns:
+        ``[P, 1 + D]``: 1 and the features of pairs that are edges, noughts of
+        others.
+    """
+    count = x.size(0)
+    known, order = torch.sort(
+        edges.receiver * count + edges.sender, stable=True
+    )
+    wanted = edge_index[1] * count + edge_index[0]
+    slot = torch.searchsorted(known, wanted)
+    found = torch.cat([known, known.new_full((1,), -1)])[slot] == wanted
+    width = 0 if edges.attr is None else edges.attr.size(1)
+    out = x.new_zeros(wanted.numel(), 1 + width)
+    out[:, 0] = found.to(x.dtype)
+    if edges.attr is not None:
+        out[found, 1:] = edges.attr[order[slot[found]]].to(x.dtype)
+    return out

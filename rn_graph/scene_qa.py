@@ -96,7 +96,8 @@ class SceneQA(nn.Module):
                 read, and, where there are any, ``question_batch [Q]``, the
                 scene of each question (else one question a scene), and given
                 edges, ``edge_index [2, E]`` and ``edge_attr [E, D]``, for a
-                model that takes them.
+                model that takes them, or for ``objects`` that read them
+                (with a true ``reads_edges``).
 
         Returns:
             Scores of the answers, ``[Q, out_channels]``; one row a scene
@@ -131,8 +132,8 @@ class SceneQA(nn.Module):
             for name in ("edge_index", "edge_attr")
             if (value := getattr(batch, name, None)) is not None
         }
-        if not edges:
-            return edges
+        if not edges or getattr(self.objects, "reads_edges", False):
+            return {}
         takes = inspect.signature(self.model.forward).parameters
         for name in edges:
             if name not in takes:

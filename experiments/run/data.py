@@ -232,6 +232,7 @@ class Splits:
             size=size,
             words=len(schema.tokens) if schema.question == "words" else 0,
             vector=first.vector.size(1) if schema.question == "vector" else 0,
+            edges=_edge_channels(first) if schema.edges else None,
         )
 
     def provenance(self) -> dict[str, Any]:
@@ -247,6 +248,11 @@ class Splits:
                 "settings": dict(store.info),
             }
         return found
+
+
+def _edge_channels(batch: Any) -> int:
+    attr = getattr(batch, "edge_attr", None)
+    return 0 if attr is None else attr.size(1)
 
 
 # The splits opened last, by what they were opened with.

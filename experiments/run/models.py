@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,8 +19,9 @@ from rn_graph.encoders import (
     Sentences,
     States,
     VectorQuestion,
+    WithNeighbors,
 )
-from rn_graph.models import JoinedMLP, Set2Set
+from rn_graph.models import JoinedMLP, RecurrentRelationNetwork, Set2Set
 from rn_graph.pairs import AttentionPairs, KNNPairs, RandomPairs
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Inputs:
         size: Height and width of pictures and maps.
         words: Number of words that questions are made of; 0: none.
         vector: Width of questions that are vectors; 0: they are none.
+        edges: Width of the features of given edges; 0: edges without;
+            ``None``: there are none.
     """
 
     objects: str
@@ -49,6 +52,7 @@ class Inputs:
     size: tuple[int, int] | None = None
     words: int = 0
     vector: int = 0
+    edges: int | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None:  # JSON has lists
@@ -147,9 +151,19 @@ def objects_of(plan: Plan, residual: bool = False) -> nn.Module:
     return States(inputs.channels)
 
 
-def _channels(plan: Plan) -> int:
+def _told_of_edges(plan: Plan, objects: nn.Module) -> nn.Module:
+    """Objects for a model that takes no edges: they know their neighbours."""
+    edges = plan.inputs.edges
+    return objects if edges is None else WithNeighbors(objects, edges)
+
+
+def _channels(
+    plan: Plan,
+    before: Callable[[Plan, nn.Module], nn.Module] = lambda _, objects: objects,
+) -> int:
     with torch.device("meta"):  # asked for their width alone
-        width: int = objects_of(plan).out_channels  # type: ignore[assignment]
+        objects = before(plan, objects_of(plan))
+    width: int = objects.out_channels  # type: ignore[assignment]
     return width
 
 
@@ -176,11 +190,13 @@ def _answering(
             heads=sizes.question_heads,
         )
     elif inputs.vector:
-        encoder = VectorQuestion(inputs.vector)
+        encoder = VectorQuestion(inputs.vector, sizes.question_scale)
     return SceneQA(objects or objects_of(plan), encoder, model)
 
 
-def _relation_network(pairs: Callable[[Plan], nn.Module] | None) -> Build:
+def _relation_network(
+    pairs: Callable[[Plan], nn.Module] | None, **options: Any
+) -> Build:
     def build(plan: Plan) -> nn.Module:
         model = RelationNetwork(
             _channels(plan),
@@ -194,11 +210,33 @@ def _relation_network(pairs: Callable[[Plan], nn.Module] | None) -> Build:
             pairs=None if pairs is None else pairs(plan),
             # The paper's f is not given the question; every model's is here.
             question_in_readout=True,
+            edge_channels=plan.inputs.edges,
+            **options,
             **_common(plan),
         )
         return _answering(plan, model)
 
     return build
+
+
+def _paper_sized(plan: Plan) -> nn.Module:
+    """RN as wide and as deep as in Santoro et al., section 4."""
+    sizes = replace(plan.sizes, num_layers=4, readout_channels=[256, 256])
+    plan = replace(plan, sizes=sizes, hidden_channels=256)
+    return _relation_network(None)(plan)
+
+
+def _recurrent(plan: Plan) -> nn.Module:
+    model = RecurrentRelationNetwork(
+        _channels(plan),
+        hidden_channels=plan.hidden_channels,
+        num_layers=plan.sizes.num_layers,
+        num_steps=plan.sizes.num_steps,
+        question_in_readout=True,
+        edge_channels=plan.inputs.edges,
+        **_common(plan),
+    )
+    return _answering(plan, model)
 
 
 def _attention_pairs(plan: Plan, **options: Any) -> nn.Module:
@@ -237,6 +275,7 @@ def _gnn(conv: str, near: bool) -> Build:
             num_layers=plan.depth or 1,
             object_layers=plan.sizes.object_layers,
             pairs=near_pairs(plan) if near else None,
+            edge_channels=plan.inputs.edges,
             deg=None
             if degrees is None
             else torch.tensor(degrees, device="cpu"),
@@ -250,21 +289,21 @@ def _gnn(conv: str, near: bool) -> Build:
 def _set_model(kind: type[DeepSets] | type[Set2Set]) -> Build:
     def build(plan: Plan) -> nn.Module:
         model = kind(
-            _channels(plan),
+            _channels(plan, _told_of_edges),
             hidden_channels=plan.hidden_channels,
             num_layers=plan.sizes.num_layers,
             **_common(plan),
         )
-        return _answering(plan, model)
+        return _answering(plan, model, _told_of_edges(plan, objects_of(plan)))
 
     return build
 
 
 def _joined(residual: bool) -> Build:
     def build(plan: Plan) -> nn.Module:
-        objects = objects_of(plan, residual)
+        objects = _told_of_edges(plan, objects_of(plan, residual))
         model = JoinedMLP(
-            _channels(plan),
+            _channels(plan, _told_of_edges),
             num_objects=num_objects(plan),
             hidden_channels=plan.hidden_channels,
             num_layers=plan.sizes.num_layers,
@@ -289,6 +328,8 @@ def num_objects(plan: Plan) -> int:
 class Unseen(nn.Module):
     """Nothing of the scenes, for a model that only reads the questions."""
 
+    reads_edges = True  # and forgets them
+
     def forward(self, batch: Any) -> Nodes:
         """As many objects as questions, without features."""
         scene: torch.Tensor = batch.question_batch
@@ -306,7 +347,7 @@ def _question_only(plan: Plan) -> nn.Module:
     return _answering(plan, QuestionOnly(**_common(plan)), Unseen())
 
 
-#: PyG's layers → label; those with heads need widths that these divide.
+#: Layers → label; those with heads need widths that these divide.
 _GNNS = {
     "gcn": "GCN",
     "sage": "GraphSAGE",
@@ -315,6 +356,7 @@ _GNNS = {
     "edge": "EdgeConv",
     "transformer": "TransformerConv",
     "pna": "PNA",
+    "rnconv": "RNConv",
 }
 
 
@@ -354,6 +396,11 @@ MODELS: dict[str, ModelSpec] = {
         selects=True,
         distilled=True,
     ),
+    "rn_symmetric": ModelSpec(
+        "RN, symmetric g", _relation_network(None, symmetric=True)
+    ),
+    "rn_paper": ModelSpec("RN, the paper's size", _paper_sized, matched=False),
+    "rn_recurrent": ModelSpec("Recurrent RN", _recurrent),
     **_gnn_specs(near=False),
     **_gnn_specs(near=True),
     "deep_sets": ModelSpec("Deep Sets", _set_model(DeepSets)),

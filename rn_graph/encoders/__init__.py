@@ -11,8 +11,9 @@ anything with the fields that they read:
 :class:`Words`      words of a text                      ``words, num_words``
 =================== ==================================== =====================
 
-CNNs for :class:`Cells`: :class:`ConvNet`, the Relation Network's, and
-:class:`ResidualNet`. Modules that make questions, and the fields that
+Behind :class:`WithNeighbors` they are told of given edges, for models that
+take none. CNNs for :class:`Cells`: :class:`ConvNet`, the Relation Network's,
+and :class:`ResidualNet`. Modules that make questions, and the fields that
 :class:`~rn_graph.SceneQA` hands them:
 
 ======================== ====================== ====================
@@ -26,6 +27,7 @@ Functions without parameters that make objects are in
 
 from rn_graph.encoders.cells import Cells
 from rn_graph.encoders.cnn import ConvNet, ResidualNet
+from rn_graph.encoders.neighbors import WithNeighbors
 from rn_graph.encoders.objects import (
     Nodes,
     attributes_to_nodes,
@@ -47,6 +49,7 @@ __all__ = [
     "Sentences",
     "States",
     "VectorQuestion",
+    "WithNeighbors",
     "Words",
     "attributes_to_nodes",
     "map_to_nodes",

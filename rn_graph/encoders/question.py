@@ -1,18 +1,18 @@
 """Questions: from words, or a vector that says it all, to one vector."""
 
+import math
+
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import Linear
 from torch_geometric.nn.inits import reset
 
 from rn_graph.checks import (
     check_channels,
     check_features,
     check_index,
-    check_place,
     checks_enabled,
 )
-from rn_graph.dtypes import accumulation_dtype, is_autocast
+from rn_graph.dtypes import accumulation_dtype
 
 
 class QuestionEncoder(nn.Module):
@@ -198,45 +198,40 @@ class VectorQuestion(nn.Module):
     r"""A question that is a vector already, as in Sort-of-CLEVR.
 
     .. math::
-        \mathbf{q} = \mathbf{v} \quad \text{or} \quad
-        \mathbf{q} = \mathbf{W} \mathbf{v} + \mathbf{b}
+        \mathbf{q} = s\, \mathbf{v}
 
     Source: `Santoro et al. (2017) <https://arxiv.org/abs/1706.01427>`_,
-    section 3.3, where 11 bits go to g as they are.
+    section 3.3, where 11 bits go to g as they are, :math:`s = 1`. Beside
+    objects of many channels so few bits hardly move a layer, and which object
+    is meant is then learned late: a larger scale makes them count.
 
     Args:
         in_channels: Width of a vector.
-        out_channels: Width of a question, by one linear layer; ``None``: the
-            vector as it is. (default: ``None``)
+        scale: What vectors are multiplied by. (default: ``1.0``)
+
+    Attributes:
+        out_channels: Width of a question, the vector's.
 
     Shapes:
         - **input:** vectors :math:`(Q, F)`
-        - **output:** questions :math:`(Q, C)`
+        - **output:** questions :math:`(Q, F)`
 
     Raises:
-        TypeError: If a width is no integer.
-        ValueError: For a width below 1.
+        TypeError: If the width is no integer.
+        ValueError: For a width below 1, or a scale that is not above 0.
     """
 
     #: What :class:`~rn_graph.SceneQA` hands it of a batch.
     fields = ("vector",)
 
-    def __init__(
-        self, in_channels: int, out_channels: int | None = None
-    ) -> None:
+    def __init__(self, in_channels: int, scale: float = 1.0) -> None:
         super().__init__()
         check_channels("in_channels", in_channels)
+        if not 0 < scale < math.inf:
+            raise ValueError(f"`scale` is {scale}, expected a number > 0")
         self.in_channels = in_channels
         self.out_channels = in_channels
-        self.lin: Linear | None = None
-        if out_channels is not None:
-            check_channels("out_channels", out_channels)
-            self.out_channels = out_channels
-            self.lin = Linear(in_channels, out_channels)
-
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
-        reset(self.lin)
+        self.scale = scale
 
     def forward(self, vector: Tensor) -> Tensor:
         """Encode questions.
@@ -245,14 +240,8 @@ class VectorQuestion(nn.Module):
             vector: ``[Q, in_channels]``.
 
         Raises:
-            TypeError: If it is not a floating-point tensor, or of another
-                type than the layer's weights.
-            ValueError: For another shape, another device, or NaN.
+            TypeError: If it is not a floating-point tensor.
+            ValueError: For another shape, or NaN.
         """
         check_features("vector", vector, self.in_channels, rows="Q")
-        if self.lin is None:
-            return vector
-        weight, typed = self.lin.weight, not is_autocast(vector)
-        check_place("vector", vector, weight, "the weights are", typed)
-        question: Tensor = self.lin(vector)
-        return question
+        return vector if self.scale == 1 else self.scale * vector

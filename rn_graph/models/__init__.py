@@ -2,7 +2,9 @@
 
 ============================ ===============================================
 :class:`RelationNetwork`     g over pairs of objects
-:class:`GNN`                 PyG's graph neural networks
+:class:`RecurrentRelationNetwork`
+                             g in rounds, an answer after each
+:class:`GNN`                 PyG's graph neural networks, and RNConv in rounds
 :class:`DeepSets`            objects without pairs, summed
 :class:`Set2Set`             objects without pairs, read by attention
 :class:`JoinedMLP`           all objects joined to one vector
@@ -14,6 +16,7 @@
 from rn_graph.models.blind import MostFrequentAnswer, QuestionOnly
 from rn_graph.models.gnn import GNN, degree_histogram
 from rn_graph.models.joined import JoinedMLP
+from rn_graph.models.recurrent import RecurrentRelationNetwork
 from rn_graph.models.relation_network import RelationNetwork
 from rn_graph.models.sets import DeepSets, Set2Set
 
@@ -23,6 +26,7 @@ __all__ = [
     "JoinedMLP",
     "MostFrequentAnswer",
     "QuestionOnly",
+    "RecurrentRelationNetwork",
     "RelationNetwork",
     "Set2Set",
     "degree_histogram",

@@ -1,6 +1,7 @@
 """What every model of a scene shares: rows, pooling, and the readout f."""
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,10 @@ from rn_graph.checks import (
     check_place,
     check_questions,
     check_rows,
+    checks_enabled,
 )
 from rn_graph.dtypes import accumulation_dtype, is_autocast
+from rn_graph.edges import Edges, read_edges, repeat_edges
 
 
 class SceneModel(nn.Module):
@@ -39,6 +42,8 @@ class SceneModel(nn.Module):
 
     #: Width of an object, where a subclass leaves its check to this class.
     in_channels: int | None = None
+    #: Features of given edges; 0: edges without; ``None``: no edges.
+    edge_channels: int | None = None
 
     def __init__(
         self,
@@ -83,10 +88,11 @@ class SceneModel(nn.Module):
         batch: Tensor,
         question_batch: Tensor | None,
         pos: Tensor | None,
+        edges: Edges | None,
     ) -> Tensor:
         """Compute h of each object of each question's scene.
 
-        Arguments are those of :meth:`forward`.
+        Arguments are those of :meth:`forward`; ``edges`` are given ones.
 
         Returns:
             ``[R, pooled_channels]``, in the order of
@@ -118,35 +124,39 @@ class SceneModel(nn.Module):
         batch: Tensor,
         question_batch: Tensor | None,
         pos: Tensor | None,
+        edges: Edges | None,
         count: int,
     ) -> Tensor:
         """Embed each question's objects, and pool them.
 
-        Arguments are those of :meth:`forward`, and ``count``, the number of
+        Arguments are those of :meth:`embed`, and ``count``, the number of
         questions, Q, or without questions of scenes.
 
         Returns:
-            ``[count, pooled_channels]``.
+            ``[count, pooled_channels]``, or ``[steps, count,
+            pooled_channels]`` of a model that answers at each of its steps.
         """
         row = batch
         if question_batch is not None:
             row = question_rows(batch, question_batch).question
-        h = self.embed(x, question, batch, question_batch, pos)
+        h = self.embed(x, question, batch, question_batch, pos, edges)
         return self.pool(h, row, count)
 
     def read(self, pooled: Tensor, question: Tensor | None) -> Tensor:
         """Read the answers off, f.
 
         Args:
-            pooled: What :meth:`summarize` gave, ``[Q, pooled_channels]``.
+            pooled: What :meth:`summarize` gave, ``[..., Q,
+                pooled_channels]``.
             question: ``[Q, question_channels]``, or ``None``.
 
         Returns:
-            Scores of the answers, ``[Q, out_channels]``.
+            Scores of the answers, ``[..., Q, out_channels]``.
         """
         if self.question_in_readout:
             assert question is not None
-            pooled = torch.cat([pooled, question], dim=-1)
+            asked = question.expand(*pooled.shape[:-1], -1)
+            pooled = torch.cat([pooled, asked], dim=-1)
         scores: Tensor = self.readout(pooled)
         return scores
 
@@ -157,6 +167,8 @@ class SceneModel(nn.Module):
         batch: Tensor | None = None,
         question_batch: Tensor | None = None,
         pos: Tensor | None = None,
+        edge_index: Any = None,
+        edge_attr: Tensor | None = None,
     ) -> Tensor:
         """Answer questions about scenes.
 
@@ -169,10 +181,15 @@ class SceneModel(nn.Module):
                 question a scene.
             pos: Positions of the objects, ``[N, D]``, for pairs that depend
                 on them.
+            edge_index: Given edges between objects of the same scene, in any
+                form of PyG's, for a model that takes them; ``None``: none are
+                given.
+            edge_attr: Their features, ``[E, edge_channels]``.
 
         Returns:
             Scores of the answers, ``[Q, out_channels]``; without questions
-            one row a scene.
+            one row a scene. A model that answers at each of its steps gives
+            ``[steps, Q, out_channels]``.
 
         Raises:
             TypeError: For a tensor of the wrong type.
@@ -195,8 +212,57 @@ class SceneModel(nn.Module):
         elif question is None:
             scenes = int(batch.max()) + 1 if len(batch) else 0
         count = scenes if question is None else question.size(0)
-        pooled = self.summarize(x, question, batch, question_batch, pos, count)
+        edges = self._read_edges(x, batch, edge_index, edge_attr)
+        pooled = self.summarize(
+            x, question, batch, question_batch, pos, edges, count
+        )
         return self.read(pooled, question)
+
+    def _read_edges(
+        self,
+        x: Tensor,
+        batch: Tensor,
+        edge_index: Any,
+        edge_attr: Tensor | None,
+    ) -> Edges | None:
+        """Given edges, checked; their width is that of ``edge_channels``."""
+        width = self.edge_channels
+        if edge_index is None:
+            if edge_attr is not None or width is not None:
+                raise ValueError(
+                    f"`edge_index` is None, expected edges: `edge_attr` is "
+                    f"{'given' if edge_attr is not None else 'None'} and the "
+                    f"model was made for edges of {width or 0} channels"
+                )
+            return None
+        if width is None:
+            raise ValueError(
+                f"`edge_index` is given, but this {type(self).__name__} takes "
+                f"no edges: expected None, or a model made with "
+                f"`edge_channels`"
+            )
+        edges = read_edges(edge_index, x.size(0), x.size(0))
+        if edges.weight is not None:
+            raise ValueError(
+                "`edge_index` has weights, which the models would ignore: "
+                "expected edges without, or `edge_attr`"
+            )
+        if checks_enabled(batch) and bool(
+            (batch[edges.sender] != batch[edges.receiver]).any()
+        ):
+            raise ValueError(
+                "`edge_index` joins objects of different scenes, expected "
+                "edges within each scene"
+            )
+        if (edge_attr is None) != (width == 0):
+            raise ValueError(
+                f"`edge_attr` is {'None' if edge_attr is None else 'given'}, "
+                f"but the model was made for edges of {width} channels"
+            )
+        if edge_attr is not None:
+            check_features("edge_attr", edge_attr, width)
+            check_rows("edge_attr", edge_attr, edges.sender.numel())
+        return edges._replace(attr=edge_attr)
 
 
 def check_pairs(pairs: object) -> None:
@@ -212,18 +278,51 @@ def check_pairs(pairs: object) -> None:
         )
 
 
-def per_question(
-    x: Tensor, batch: Tensor, question_batch: Tensor | None, pos: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Repeat each scene's objects for each of its questions.
+def check_edge_channels(edge_channels: int | None) -> int | None:
+    """Check the width of given edges, and return it.
 
-    Returns:
-        ``x``, the question of each row, and ``pos``.
+    Raises:
+        TypeError | ValueError: If it is no number from 0, nor ``None``.
     """
+    if edge_channels is not None:
+        check_channels("edge_channels", edge_channels, least=0)
+    return edge_channels
+
+
+class Rows(NamedTuple):
+    """Objects, once for each question of their scene.
+
+    Attributes:
+        x: Objects, ``[R, F]``.
+        row: Question of each, ``[R]``, ascending.
+        pos: Their places, ``[R, D]``, or ``None``.
+        edges: Given edges between the rows, or ``None``.
+    """
+
+    x: Tensor
+    row: Tensor
+    pos: Tensor | None
+    edges: Edges | None
+
+
+def per_question(
+    x: Tensor,
+    batch: Tensor,
+    question_batch: Tensor | None,
+    pos: Tensor | None,
+    edges: Edges | None = None,
+) -> Rows:
+    """Repeat each scene's objects, and edges, for each of its questions."""
     if question_batch is None:
-        return x, batch, pos
+        return Rows(x, batch, pos, edges)
     node, row = question_rows(batch, question_batch)
-    return x[node], row, None if pos is None else pos[node]
+    if edges is not None:
+        edges = repeat_edges(edges, batch, question_batch, row)
+        # Senders are rows, too: the one of the receiver's question.
+        first_row = torch.searchsorted(row, row[edges.receiver])
+        first_node = torch.searchsorted(batch, batch[edges.sender])
+        edges = edges._replace(sender=edges.sender + first_row - first_node)
+    return Rows(x[node], row, None if pos is None else pos[node], edges)
 
 
 class ObjectEncoder(nn.Module):

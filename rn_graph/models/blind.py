@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rn_graph.checks import check_index
+from rn_graph.edges import Edges
 from rn_graph.models.base import SceneModel, per_question
 
 
@@ -42,6 +43,7 @@ class QuestionOnly(SceneModel):
         batch: Tensor,
         question_batch: Tensor | None,
         pos: Tensor | None,
+        edges: Edges | None,
     ) -> Tensor:
         """Nothing of the objects, ``[R, 0]``."""
         return per_question(x[:, :0], batch, question_batch, None)[0]

@@ -1,6 +1,7 @@
-"""Standard graph neural networks in the Relation Network's place."""
+"""Graph neural networks over a scene's objects, RNConv's among them."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,9 +27,12 @@ from rn_graph.checks import (
     check_index,
     checks_enabled,
 )
+from rn_graph.conv import RNConv
+from rn_graph.edges import Edges
 from rn_graph.models.base import (
     ObjectEncoder,
     SceneModel,
+    check_edge_channels,
     check_pairs,
     per_question,
     with_question,
@@ -37,7 +41,25 @@ from rn_graph.models.base import (
 HEADS = 4
 
 
-def _pna(width: int, deg: Tensor | None) -> nn.Module:
+@dataclass(frozen=True)
+class Layer:
+    """What a layer is made for.
+
+    Args:
+        width: Width of the nodes, which it keeps.
+        deg: Histogram of degrees.
+        question_channels: Width of a question.
+        edge_channels: Features of edges; ``None``: none.
+    """
+
+    width: int
+    deg: Tensor | None = None
+    question_channels: int | None = None
+    edge_channels: int | None = None
+
+
+def _pna(layer: Layer) -> nn.Module:
+    width, deg = layer.width, layer.deg
     if deg is None:
         raise ValueError(
             "`deg` is None, expected a histogram of degrees: 'pna' scales by "
@@ -55,29 +77,43 @@ def _pna(width: int, deg: Tensor | None) -> nn.Module:
         aggregators=["mean", "min", "max", "std"],
         scalers=["identity", "amplification", "attenuation"],
         deg=deg,
+        edge_dim=layer.edge_channels,
         # With one layer, max_j would be taken of x_j alone, not of pairs.
         pre_layers=2,
     )
 
 
-#: Name → a layer that keeps the width of the nodes, from that width and, for
-#: PNA, the histogram of degrees. To add a baseline, add it here.
-CONVS: dict[str, Callable[[int, Tensor | None], nn.Module]] = {
-    "gcn": lambda width, _: GCNConv(width, width),
-    "sage": lambda width, _: SAGEConv(width, width),
-    "gin": lambda width, _: GINConv(
-        MLP([width] * 3, norm=None), train_eps=True
+def _heads(kind: type[nn.Module], layer: Layer, **options: Any) -> nn.Module:
+    width, edge_dim = layer.width, layer.edge_channels
+    return kind(width, width // HEADS, HEADS, edge_dim=edge_dim, **options)
+
+
+#: Name → layer. To add a baseline, add it here.
+CONVS: dict[str, Callable[[Layer], nn.Module]] = {
+    "gcn": lambda layer: GCNConv(layer.width, layer.width),
+    "sage": lambda layer: SAGEConv(layer.width, layer.width),
+    "gin": lambda layer: GINConv(
+        MLP([layer.width] * 3, norm=None), train_eps=True
     ),
-    "gatv2": lambda width, _: GATv2Conv(width, width // HEADS, HEADS),
-    "edge": lambda width, _: EdgeConv(
-        MLP([2 * width, width, width], norm=None)
+    "gatv2": lambda layer: _heads(GATv2Conv, layer),
+    "edge": lambda layer: EdgeConv(
+        MLP([2 * layer.width, layer.width, layer.width], norm=None)
     ),
-    "transformer": lambda width, _: TransformerConv(
-        width, width // HEADS, HEADS, beta=True
-    ),
+    "transformer": lambda layer: _heads(TransformerConv, layer, beta=True),
     "pna": _pna,
+    "rnconv": lambda layer: RNConv(
+        layer.width,
+        layer.width,
+        layer.width,
+        num_layers=2,
+        question_channels=layer.question_channels,
+        edge_channels=layer.edge_channels,
+        self_pairs=False,
+    ),
 }
 _WITH_HEADS = ("gatv2", "transformer")
+#: Layers whose messages can be told of features of edges.
+_WITH_EDGE_FEATURES = ("gatv2", "transformer", "pna", "rnconv")
 
 
 class GNN(SceneModel):
@@ -105,6 +141,8 @@ class GNN(SceneModel):
                     heads, gated residual
     ``pna``         `PNA <https://arxiv.org/abs/2004.05718>`_, 4 aggregators,
                     3 scalers, a message MLP of 2 layers
+    ``rnconv``      :class:`~rn_graph.RNConv`, sum, g of 2 layers, which is
+                    given the question: Relation Networks in rounds
     =============== =========================================================
 
     Args:
@@ -117,7 +155,8 @@ class GNN(SceneModel):
         num_layers: Number of layers. (default: ``2``)
         pairs: Which pairs are edges, a module of :mod:`rn_graph.pairs`;
             ``None``: the complete graph, without self-pairs, as each layer
-            has its own way to keep a node's state. (default: ``None``)
+            has its own way to keep a node's state. Only ``"rnconv"`` takes
+            selections that weigh their pairs. (default: ``None``)
         readout_channels: Widths of f's hidden layers.
             (default: ``(256, 256)``)
         readout_dropout: Dropout before f's last layer. (default: ``0.0``)
@@ -127,12 +166,17 @@ class GNN(SceneModel):
             :class:`RelationNetwork`: :math:`[\mathbf{o}_i ;
             \phi(\mathbf{o}_i, \mathbf{q})]` takes the object's place.
             (default: ``0``)
+        edge_channels: Width of the features of given edges, which take the
+            pairs' place, 0: edges without; ``"gatv2"``, ``"transformer"``,
+            ``"pna"`` and ``"rnconv"`` are told of the features. ``None``: there
+            are none. (default: ``None``)
 
     Raises:
         TypeError: If a width or a number of layers is no integer, or
             ``pairs`` no module.
         ValueError: If one of them is too small, for a layer that is not
-            known, or PNA without ``deg``.
+            known, PNA without ``deg``, a layer that would ignore the edges'
+            features, or ``pairs`` along with edges.
     """
 
     def __init__(
@@ -148,12 +192,26 @@ class GNN(SceneModel):
         readout_dropout: float = 0.0,
         deg: Tensor | None = None,
         object_layers: int = 0,
+        edge_channels: int | None = None,
     ) -> None:
         if conv not in CONVS:
             raise ValueError(
                 f"`conv` is {conv!r}, expected one of {sorted(CONVS)}"
             )
         check_pairs(pairs)
+        check_edge_channels(edge_channels)
+        if edge_channels is not None and pairs is not None:
+            raise ValueError(
+                f"`pairs` is {type(pairs).__name__} and `edge_channels` "
+                f"{edge_channels}, expected one of them: given edges are the "
+                f"pairs"
+            )
+        if edge_channels and conv not in _WITH_EDGE_FEATURES:
+            raise ValueError(
+                f"`edge_channels` is {edge_channels}, expected 0: {conv!r} "
+                f"would ignore features of edges; "
+                f"{', '.join(_WITH_EDGE_FEATURES)} take them"
+            )
         check_channels("in_channels", in_channels, least=0)
         check_channels("hidden_channels", hidden_channels)
         check_channels("num_layers", num_layers)
@@ -168,6 +226,7 @@ class GNN(SceneModel):
         )
         self.hidden_channels = hidden_channels
         self.pairs = pairs
+        self.edge_channels = edge_channels
         self.in_channels = in_channels
         self.objects = ObjectEncoder(
             in_channels, question_channels, hidden_channels, object_layers
@@ -177,8 +236,11 @@ class GNN(SceneModel):
         self.norms = nn.ModuleList(
             nn.LayerNorm(hidden_channels) for _ in range(num_layers)
         )
+        layer = Layer(
+            hidden_channels, deg, question_channels, edge_channels or None
+        )
         self.convs = nn.ModuleList(
-            CONVS[conv](hidden_channels, deg) for _ in range(num_layers)
+            CONVS[conv](layer) for _ in range(num_layers)
         )
 
     def embed(
@@ -188,15 +250,42 @@ class GNN(SceneModel):
         batch: Tensor,
         question_batch: Tensor | None,
         pos: Tensor | None,
+        edges: Edges | None,
     ) -> Tensor:
         """Pass messages between the objects, ``[R, hidden_channels]``."""
-        x, row, pos = per_question(x, batch, question_batch, pos)
+        x, row, pos, edges = per_question(x, batch, question_batch, pos, edges)
         x = self.objects(x, question, row)
-        edge_index = _edges(self.pairs, x, pos, question, row, trusted=True)
         h: Tensor = self.lin(with_question(x, question, row))
+        message = self._messages(x, question, row, pos, edges)
         for norm, conv in zip(self.norms, self.convs, strict=True):
-            h = h + conv(norm(h), edge_index).relu()
+            h = h + message(conv, norm(h)).relu()
         return h
+
+    def _messages(
+        self,
+        x: Tensor,
+        question: Tensor | None,
+        row: Tensor,
+        pos: Tensor | None,
+        edges: Edges | None,
+    ) -> Callable[[nn.Module, Tensor], Tensor]:
+        """How a layer is called: over which edges, and with what else."""
+        attr = weight = edge_index = None
+        if edges is not None:
+            edge_index = torch.stack([edges.sender, edges.receiver])
+            attr = edges.attr
+        if isinstance(self.convs[0], RNConv):
+            if edges is None and self.pairs is not None:
+                edge_index, weight = call_trusted(
+                    self.pairs, x, question, row, pos
+                )
+            return lambda conv, h: call_trusted(
+                conv, h, edge_index, question, row, None, attr, weight
+            )
+        if edges is None:
+            edge_index = _edges(self.pairs, x, pos, question, row, trusted=True)
+        options = {} if attr is None else {"edge_attr": attr}
+        return lambda conv, h: conv(h, edge_index, **options)
 
 
 def degree_histogram(
@@ -204,7 +293,8 @@ def degree_histogram(
 ) -> Tensor:
     """Count how many nodes have each in-degree, as PNA needs it.
 
-    Each graph of each batch counts once, however many questions it has.
+    Each graph of each batch counts once, however many questions it has; where
+    edges are given, they are counted.
 
     Args:
         batches: The training graphs: objects with ``x``, ``batch`` and, where
@@ -224,7 +314,9 @@ def degree_histogram(
         if row is None:
             row = torch.zeros(len(x), dtype=torch.long, device=x.device)
         pos = getattr(data, "pos", None)
-        edge_index = _edges(pairs, x, pos, None, row)
+        edge_index = getattr(data, "edge_index", None)
+        if edge_index is None:
+            edge_index = _edges(pairs, x, pos, None, row)
         degrees = degree(edge_index[1], len(x), dtype=torch.long)
         count = torch.bincount(degrees, minlength=len(total)).cpu()
         count[: len(total)] += total

@@ -11,6 +11,7 @@ from torch_geometric.nn import Linear
 
 from rn_graph.batching import graph_spans
 from rn_graph.checks import check_channels, checks_enabled
+from rn_graph.edges import Edges
 from rn_graph.models.base import SceneModel
 
 
@@ -120,6 +121,7 @@ class JoinedMLP(SceneModel):
         batch: Tensor,
         question_batch: Tensor | None,
         pos: Tensor | None,
+        edges: Edges | None,
         count: int,
     ) -> Tensor:
         """Run the MLP for each question, ``[count, hidden_channels]``."""

@@ -5,11 +5,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from rn_graph.batching import complete_edge_index
 from rn_graph.checks import call_trusted, check_channels
 from rn_graph.conv import RNConv
+from rn_graph.edges import Edges, pair_features
 from rn_graph.models.base import (
     ObjectEncoder,
     SceneModel,
+    check_edge_channels,
     check_pairs,
     per_question,
 )
@@ -53,6 +56,11 @@ class RelationNetwork(SceneModel):
             :math:`\phi` it sums. :math:`W` starts at nought: a model that
             begins with the weights of one without it answers as that one
             does. (default: ``False``)
+        edge_channels: Width of the features of given edges: g is then told of
+            each pair whether it is one, and its features,
+            :math:`g(\mathbf{o}_i, \mathbf{o}_j, [1 ; \mathbf{e}_{ij}],
+            \mathbf{q})`, or noughts. 0: edges without; ``None``: there are
+            none. (default: ``None``)
         **kwargs: Further arguments of :class:`~rn_graph.RNConv`.
 
     Shapes:
@@ -73,6 +81,7 @@ class RelationNetwork(SceneModel):
         question_in_readout: bool = False,
         object_layers: int = 0,
         object_sum: bool = False,
+        edge_channels: int | None = None,
         **kwargs: Any,
     ) -> None:
         check_pairs(pairs)
@@ -91,6 +100,7 @@ class RelationNetwork(SceneModel):
             question_in_readout,
         )
         self.pairs = pairs
+        self.edge_channels = check_edge_channels(edge_channels)
         self.objects = ObjectEncoder(
             in_channels, question_channels, hidden_channels, object_layers
         )
@@ -110,6 +120,7 @@ class RelationNetwork(SceneModel):
             hidden_channels,
             num_layers=num_layers,
             question_channels=question_channels,
+            edge_channels=None if edge_channels is None else 1 + edge_channels,
             **kwargs,
         )
         self.object_sum: nn.Linear | None = None
@@ -132,21 +143,35 @@ class RelationNetwork(SceneModel):
         batch: Tensor,
         question_batch: Tensor | None,
         pos: Tensor | None,
+        edges: Edges | None,
     ) -> Tensor:
         """Sum g over each object's pairs, ``[R, hidden_channels]``."""
-        if self.pairs is None and self.objects.phi is None:
+        alone = self.pairs is None and self.edge_channels is None
+        if alone and self.objects.phi is None:
             out: Tensor = call_trusted(
                 self.conv, x, None, question, batch, question_batch
             )
             return out
         # What depends on the question needs one graph for each.
-        x, row, pos = per_question(x, batch, question_batch, pos)
+        x, row, pos, edges = per_question(x, batch, question_batch, pos, edges)
         x = self.objects(x, question, row)
-        edge_index = weight = None
+        edge_index = weight = attr = None
         if self.pairs is not None:
             edge_index, weight = call_trusted(self.pairs, x, question, row, pos)
+        if edges is not None:
+            if edge_index is None:
+                edge_index = complete_edge_index(
+                    row, self_pairs=self.conv.self_pairs
+                )
+            attr = pair_features(edge_index, edges, x)
         out = call_trusted(
-            self.conv, x, edge_index, question, row, edge_weight=weight
+            self.conv,
+            x,
+            edge_index,
+            question,
+            row,
+            edge_attr=attr,
+            edge_weight=weight,
         )
         return self.add_objects(out, x)
 

@@ -7,6 +7,7 @@ from torch_geometric.nn import MLP
 from torch_geometric.nn import aggr as pyg_aggr
 
 from rn_graph.checks import check_channels
+from rn_graph.edges import Edges
 from rn_graph.models.base import SceneModel, per_question, with_question
 
 
@@ -60,9 +61,10 @@ class _SetModel(SceneModel):
         batch: Tensor,
         question_batch: Tensor | None,
         pos: Tensor | None,
+        edges: Edges | None,
     ) -> Tensor:
         """Compute phi of each object, ``[R, hidden_channels]``."""
-        x, row, _ = per_question(x, batch, question_batch, pos)
+        x, row, *_ = per_question(x, batch, question_batch, None)
         out: Tensor = self.phi(with_question(x, question, row))
         return out
 

@@ -5,6 +5,14 @@ from experiments.config import ModelConfig
 from experiments.run import compare
 from experiments.run.data import Splits
 from experiments.run.models import Inputs
+from tests.experiments.run.fitting import measured_here
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _measured_here():
+    """Fresh processes take long; that they measure the same has its test."""
+    with measured_here():
+        yield
 
 
 @pytest.fixture(scope="session")

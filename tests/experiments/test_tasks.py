@@ -22,7 +22,6 @@ from experiments.run.models import MODELS, ModelSpec
 from experiments.run.runs import Run, load_model
 from rn_graph import SceneQA
 from rn_graph.encoders import States, VectorQuestion
-from tests.experiments.run.fitting import measured_here
 
 ROOT = Path(__file__).parents[2]
 SHARED = [
@@ -64,12 +63,6 @@ def error_of(*argv):
     assert text.startswith("error: ")
     assert "\n" not in text
     return text
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _measured_here():
-    with measured_here():
-        yield
 
 
 @pytest.fixture(scope="module")

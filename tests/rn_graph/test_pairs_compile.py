@@ -107,6 +107,7 @@ def test_compiled_distillation_is_that_without():
             assert_equal([compiled(*args)], [model(*args)])
 
 
+@pytest.mark.nightly  # a compiler of C++ is at work for a minute
 def test_the_default_compiler():
     torch._dynamo.reset()
     pairs = AttentionPairs(4, 3, k=2)

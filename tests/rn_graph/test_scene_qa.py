@@ -73,14 +73,14 @@ def test_positions_reach_the_model():
 
 def test_new_parameters_of_every_part():
     objects = Cells(ConvNet(3, (4,)), 3)
-    encoder = VectorQuestion(6, 5)
+    encoder = QuestionEncoder(6, 3, 5)
     qa = SceneQA(objects, encoder, network(6, 5))
     before = {k: v.clone() for k, v in qa.state_dict().items()}
     qa.reset_parameters()
     after = qa.state_dict()
     for name in (
         "objects.cnn.convs.0.weight",
-        "encoder.lin.weight",
+        "encoder.embedding.weight",
         "model.conv.g.lins.0.weight",
     ):
         assert not torch.equal(before[name], after[name]), name
@@ -210,7 +210,7 @@ def test_given_edges_reach_a_model_that_takes_them():
     qa = SceneQA(States(4), VectorQuestion(6), network())
     with pytest.raises(
         ValueError,
-        match=r"`batch.edge_index` is given, but RelationNetwork takes no",
+        match=r"`edge_index` is given, but this RelationNetwork takes no",
     ):
         qa(batch)
 

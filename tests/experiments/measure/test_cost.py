@@ -4,6 +4,7 @@ import torch
 from datasets.clevr.task import TASK, ClevrData
 from experiments.config import CompareConfig, TrainConfig
 from experiments.measure import cost
+from experiments.run.data import Splits
 from experiments.run.models import MODELS, Plan
 from experiments.run.optimizers import MuonWithAdamW
 from experiments.run.runs import Run
@@ -48,3 +49,18 @@ def test_a_batch_may_be_larger_than_validation(splits, sizes, tmp_path):
     batch = next(iter(splits.loader("val", count)))
     ptr = batch.ptr.diff()[batch.question_batch]
     assert found["pairs"] == pytest.approx((ptr**2).double().mean().item())
+
+
+def test_a_fresh_process_measures_the_same(smoke, roots):
+    """All that does not depend on the clock, and what does, in bounds."""
+    folder = smoke / "rn/seed-0"
+    apart = cost.measure_apart(folder, 2, 1, str(roots[1]))
+    planned = Run.read(folder)
+    here = cost.measure(planned, Splits(TASK, planned.data, str(roots[1])), 2)
+    assert set(apart) == set(here)
+    for key in ("hidden_channels", "pairs", "parameters", "flops"):
+        assert apart[key] == pytest.approx(here[key])
+    assert apart["step_ms"] > 0
+    assert apart["memory_mib"] >= 0
+    with pytest.raises(RuntimeError, match="failed"):
+        cost.measure_apart(folder / "none", 2, 1, str(roots[1]))

@@ -15,6 +15,8 @@ KINDS = {
     "states": STATES,
     "words": replace(STATES, vector=0, words=9),
     "no questions": replace(STATES, vector=0),
+    "edges": replace(STATES, edges=0),
+    "edges with features": replace(STATES, edges=2),
     "images": Inputs("images", 3, 4, size=(13, 20), vector=7),
     "maps": Inputs("maps", 6, 4, size=(3, 4), vector=7),
     "sentences": Inputs("sentences", 9, 4, most=6, words=9),
@@ -39,6 +41,10 @@ def batch_of(inputs):
         shape = (2, inputs.channels, *inputs.size)
         name = "image" if inputs.objects == "images" else "map"
         batch[name] = torch.rand(shape)
+    if inputs.edges is not None:
+        batch.edge_index = torch.tensor([[0, 1, 2, 4], [1, 0, 4, 3]])
+    if inputs.edges:
+        batch.edge_attr = torch.randn(4, inputs.edges)
     if inputs.words:
         batch.tokens = torch.randint(1, 9, (3, 5))
         batch.length = torch.tensor([5, 1, 3])
@@ -76,14 +82,43 @@ def test_every_model_on_every_kind(name, kind):
         with pytest.raises(ValueError, match="the task has no questions"):
             spec.build(plan_of(inputs))
         return
+    if inputs.edges is not None and name.endswith("_knn") and spec.tuned:
+        with pytest.raises(ValueError, match="given edges are the pairs"):
+            spec.build(plan_of(inputs))
+        return
+    if inputs.edges and name in ("gcn", "sage", "gin", "edge"):
+        with pytest.raises(ValueError, match="would ignore features of edges"):
+            spec.build(plan_of(inputs))
+        return
     model = spec.build(plan_of(inputs)).train()
     scores = model(batch_of(inputs))
-    assert scores.shape == (3, 4)
+    steps = (8,) if name == "rn_recurrent" else ()
+    assert scores.shape == (*steps, 3, 4)
     scores.square().sum().backward()
     missing = [n for n, p in model.named_parameters() if p.grad is None]
     if spec.distilled:  # pairs learn from RN on all of them
         missing = [n for n in missing if not n.startswith("model.pairs.")]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, spec in MODELS.items()
+        if spec.build and not (spec.images or name == "lstm")
+    ],
+)
+def test_every_model_is_told_of_given_edges(name):
+    inputs = KINDS["edges"]
+    if name.endswith("_knn") and MODELS[name].tuned:
+        return
+    torch.manual_seed(1)
+    model = MODELS[name].build(replace(plan_of(inputs), share=1.0)).eval()
+    batch = batch_of(inputs)
+    first = model(batch)
+    batch.edge_index = batch.edge_index[:, 1:]
+    assert (model(batch) - first).abs()[..., 0, :].max() > 0
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "no questions"])

@@ -74,11 +74,11 @@ def test_knn_changes_the_answer_only_where_pairs_are_dropped(conv):
 def test_neighbours_and_question_matter(conv):
     model, data = make(conv), checks.scenes([5], 2)
     row = torch.zeros(5, dtype=torch.long)
-    h = model.embed(data["x"], data["question"], row, None, None)
+    h = model.embed(data["x"], data["question"], row, *[None] * 3)
     x = data["x"].clone()
     x[0] += 1
-    assert (model.embed(x, data["question"], row, None, None) != h)[1:].any()
-    assert (model.embed(data["x"], -data["question"], row, None, None) != h)[
+    assert (model.embed(x, data["question"], row, *[None] * 3) != h)[1:].any()
+    assert (model.embed(data["x"], -data["question"], row, *[None] * 3) != h)[
         1:
     ].any()
 

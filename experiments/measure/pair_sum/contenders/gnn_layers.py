@@ -11,7 +11,7 @@ from experiments.measure.pair_sum.contenders.base import (
 from experiments.measure.pair_sum.shapes import PLAIN, Inputs, Shape
 from experiments.measure.pair_sum.weights import Weights
 from rn_graph.batching import complete_edge_index
-from rn_graph.models.gnn import CONVS
+from rn_graph.models.gnn import CONVS, Layer
 
 #: Shapes with more pairs say nothing new of layers that are not the subject.
 MAX_PAIRS = 2**16
@@ -40,7 +40,7 @@ class GNNLayer(TorchContender):
     def build(self, weights: Weights) -> nn.Module:
         """See :class:`TorchContender`."""
         degree = torch.bincount(torch.tensor(self.shape.sizes) - 1)
-        return CONVS[self.conv](self.shape.width, degree)
+        return CONVS[self.conv](Layer(self.shape.width, degree))
 
     def prepare(self, inputs: Inputs) -> None:
         """See :class:`Contender`."""
@@ -73,4 +73,5 @@ GNN_LAYERS: list[type[GNNLayer]] = [
         },
     )
     for conv in CONVS
+    if conv != "rnconv"  # it is what is compared
 ]
