@@ -43,6 +43,29 @@ class Made:
     questions: Mapping[str, np.ndarray]
 
 
+def one_each(
+    answer: np.ndarray, decides: np.ndarray, **more: np.ndarray
+) -> dict[str, np.ndarray]:
+    """One question about each scene, for :class:`Made`.
+
+    Args:
+        answer: [S] Its answer.
+        decides: [S, N] Whether an object is one of those that decide it.
+        more: What else is given to a store; question type and family are 0
+            otherwise.
+    """
+    zeros = np.zeros(len(answer), int)
+    return {
+        "scene": np.arange(len(answer)),
+        "answer": answer,
+        "question_type": zeros,
+        "family": zeros,
+        "num_support": decides.sum(1),
+        "support": np.nonzero(decides)[1],
+        **more,
+    }
+
+
 class MadeTask(Task):
     """A task of states that are made: what it draws, and how it is asked.
 

@@ -6,10 +6,12 @@ depends on how the answer is reasoned out.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from datasets.made import Made
+from datasets.made import Made, MadeTask
 from datasets.task import Data, in_range
 
 KINDS = ("amulet", "coin", "crown", "gem", "ring", "sword")
@@ -82,14 +84,20 @@ def as_scenes(treasures: Treasures) -> dict[str, np.ndarray]:
     }
 
 
-def names(scene: Made) -> list[str]:
-    """What each treasure of a scene is called."""
-    x = scene.scenes["x"]
-    kinds = x[:, : len(KINDS)].argmax(1)
-    worth = np.rint((x[:, len(KINDS)] + 1) * (MOST / 2)).astype(int)
-    return [f"{KINDS[k]} of {v}" for k, v in zip(kinds, worth, strict=True)]
+class TreasureTask(MadeTask):
+    """A task about treasures: how they are called and drawn."""
 
+    settings = TreasureData
 
-def first_plane(scene: Made) -> np.ndarray:
-    """Two of the eight coordinates, to draw treasures at."""
-    return np.asarray(scene.scenes["pos"])[:, :2]
+    def objects(
+        self, scene: Made, settings: Any, pos: Tensor | None
+    ) -> list[str]:
+        """Kind and value."""
+        x = scene.scenes["x"]
+        kinds = x[:, : len(KINDS)].argmax(1)
+        worth = np.rint((x[:, len(KINDS)] + 1) * (MOST / 2)).astype(int)
+        return [f"{KINDS[k]} of {v}" for k, v in zip(kinds, worth, strict=True)]
+
+    def places(self, scene: Made) -> np.ndarray:
+        """The first two coordinates of eight."""
+        return np.asarray(scene.scenes["pos"])[:, :2]

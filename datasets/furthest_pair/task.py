@@ -6,21 +6,18 @@ argmax, which one step over all pairs answers.
 
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from torch import Tensor
 
-from datasets.made import Made, MadeTask
+from datasets.made import Made, one_each
 from datasets.store import Schema
 from datasets.treasures import (
     KINDS,
     TreasureData,
-    Treasures,
+    TreasureTask,
     as_scenes,
     draw_treasures,
-    first_plane,
-    names,
 )
 
 _ANSWERS = list(combinations_with_replacement(range(len(KINDS)), 2))
@@ -37,7 +34,7 @@ class FurthestPairData(TreasureData):
     train: int = 60_000
 
 
-class FurthestPair(MadeTask):
+class FurthestPair(TreasureTask):
     """The kinds of the two treasures with the largest L1 distance."""
 
     name = "furthest_pair"
@@ -68,17 +65,11 @@ class FurthestPair(MadeTask):
             for key, value in vars(new).items():
                 getattr(scenes, key)[again] = value
             pair[again], unique[again] = furthest(new.place)
-        return Made(as_scenes(scenes), _questions(scenes, pair))
-
-    def objects(
-        self, scene: Made, settings: Any, pos: Tensor | None
-    ) -> list[str]:
-        """Kind and value."""
-        return names(scene)
-
-    def places(self, scene: Made) -> np.ndarray:
-        """The first two coordinates of eight."""
-        return first_plane(scene)
+        kinds = np.take_along_axis(scenes.kind, pair, axis=1)
+        decides = np.zeros(scenes.kind.shape, bool)
+        np.put_along_axis(decides, pair, True, axis=1)
+        asked = one_each(_ANSWER[kinds[:, 0], kinds[:, 1]], decides)
+        return Made(as_scenes(scenes), asked)
 
 
 def furthest(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -99,19 +90,6 @@ def furthest(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     best = distance.argmax(1)
     unique = (distance == distance.max(1, keepdims=True)).sum(1) == 1
     return np.stack([first[best], second[best]], axis=1), unique
-
-
-def _questions(scenes: Treasures, pair: np.ndarray) -> dict[str, np.ndarray]:
-    count = len(pair)
-    kinds = np.take_along_axis(scenes.kind, pair, axis=1)
-    return {
-        "scene": np.arange(count),
-        "answer": _ANSWER[kinds[:, 0], kinds[:, 1]],
-        "question_type": np.zeros(count, int),
-        "family": np.zeros(count, int),
-        "num_support": np.full(count, 2),
-        "support": pair.reshape(-1),
-    }
 
 
 TASK = FurthestPair()
