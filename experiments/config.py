@@ -13,41 +13,23 @@ from dataclasses import (
     make_dataclass,
 )
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from datasets.task import Data, find_task
+from experiments.ranges import (
+    Count,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Share,
+    UnitFloat,
+    Width,
+)
 from experiments.run.models import MODELS
-
-if TYPE_CHECKING:
-    NonNegativeFloat: TypeAlias = float
-    NonNegativeInt: TypeAlias = int
-    PositiveFloat: TypeAlias = float
-    PositiveInt: TypeAlias = int
-    Share: TypeAlias = float
-    UnitFloat: TypeAlias = float
-    Width: TypeAlias = int
-    Count: TypeAlias = int
-else:
-    from jsonargparse.typing import (
-        NonNegativeFloat,
-        NonNegativeInt,
-        PositiveFloat,
-        PositiveInt,
-        restricted_number_type,
-    )
-
-    UnitFloat = restricted_number_type(
-        "UnitFloat", float, [(">=", 0), ("<", 1)]
-    )
-    Share = restricted_number_type("Share", float, [(">", 0), ("<=", 1)])
-    # What is more is a slip of the keys, and would end for want of memory.
-    Width = restricted_number_type("Width", int, [(">", 0), ("<=", 16_384)])
-    Count = restricted_number_type(
-        "Count", int, [(">", 0), ("<=", 100_000_000)]
-    )
 
 PRESETS = Path(__file__).parent / "presets"
 

@@ -67,8 +67,7 @@ def read_frames(folder: Path) -> Frames:
     Raises:
         FileNotFoundError: If it has no figures.
     """
-    published = (folder / "runs.csv").exists()
-    if not published or not all(map(_is_exported, run_folders(folder))):
+    if not _is_published(folder):
         return collect(folder)
     return Frames(
         *(
@@ -76,6 +75,26 @@ def read_frames(folder: Path) -> Frames:
             for path in (folder / f"{name}.csv" for name in Frames._fields)
         )
     )
+
+
+def check_unpublished(folder: Path) -> None:
+    """Check that a results folder's figures are those of runs in it.
+
+    Raises:
+        ValueError: If its CSV files are all that is left of them, and would
+            be lost where they are made anew.
+    """
+    if _is_published(folder):
+        count = len(read_csv(folder / "runs.csv"))
+        raise ValueError(
+            f"{folder} has the figures of {count} runs without their logs, "
+            f"and would lose them: expected another `--name` or `--runs`"
+        )
+
+
+def _is_published(folder: Path) -> bool:
+    live = not all(map(_is_exported, run_folders(folder)))
+    return not live and (folder / "runs.csv").exists()
 
 
 def collect(folder: Path, runs: Iterable[Path] | None = None) -> Frames:

@@ -22,6 +22,7 @@ from experiments.config import CompareConfig, to_yaml
 from experiments.measure.cost import measure_apart
 from experiments.measure.matching import count_parameters, match_parameters
 from experiments.report import tables as report
+from experiments.report.frames import check_unpublished
 from experiments.run import processes
 from experiments.run.accuracy import EVALUATION_BATCH
 from experiments.run.data import open_splits
@@ -325,11 +326,13 @@ def main(argv: list[str]) -> None:
             print(comparison.plan_hours())
             return
         with alone_in(config.folder):
+            check_unpublished(config.folder)
             comparison.run()
+            if processes.is_first():
+                report.write_report(config.folder)
     finally:
         processes.leave()
     if not processes.is_first():
         return
-    report.write_report(Path(config.folder))
     minutes, seconds = divmod(round(time.perf_counter() - start), 60)
     print(f"\nTook {minutes} min {seconds} s.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from experiments.ranges import Size, Width
 from rn_graph import GNN, DeepSets, QuestionOnly, RelationNetwork, SceneQA
 from rn_graph.encoders import (
     Cells,
@@ -46,13 +47,13 @@ class Inputs:
     """
 
     objects: str
-    channels: int
-    answers: int
-    most: int = 0
-    size: tuple[int, int] | None = None
-    words: int = 0
-    vector: int = 0
-    edges: int | None = None
+    channels: Size
+    answers: Width
+    most: Size = 0
+    size: tuple[Width, Width] | None = None
+    words: Size = 0
+    vector: Size = 0
+    edges: Size | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None:  # JSON has lists

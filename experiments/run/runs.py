@@ -5,7 +5,7 @@ a finished training; ``test.json`` holds the test figures.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,27 @@ from experiments.config import (
     TrainConfig,
     read,
 )
+from experiments.ranges import NonNegativeInt, Share, Width
 from experiments.run.models import MODELS, Inputs, Plan, label
 from experiments.run.provenance import provenance
 from rn_graph import SceneQA
 
 #: Weights of a run without the rest of its checkpoint.
 EXPORTED = "model.safetensors"
+
+
+@dataclass
+class _Chosen:
+    """What a run was made with, beside its sections of settings."""
+
+    task: str
+    model: str
+    hidden_channels: Width
+    seed: NonNegativeInt
+    version: int = 1
+    depth: Width | None = None
+    share: Share | None = None
+    degrees: list[NonNegativeInt] | None = None
 
 
 class Run:
@@ -50,12 +65,16 @@ class Run:
         self.folder = folder
         self.settings = settings
         self.found = found or {}
-        self.task: Task = find_task(settings["task"])
-        self.model: str = settings["model"]
-        self.depth: int | None = settings["depth"]
-        self.share: float | None = settings["share"]
-        self.seed: int = settings["seed"]
-        self.inputs = Inputs(**settings["inputs"])
+        sections = ("inputs", "data", "sizes", "train")
+        chosen = read(
+            _Chosen, {k: v for k, v in settings.items() if k not in sections}
+        )
+        self.task: Task = find_task(chosen.task)
+        self.model = chosen.model
+        self.depth = chosen.depth
+        self.share = chosen.share
+        self.seed = chosen.seed
+        self.inputs = read(Inputs, settings["inputs"])
         self.data = read(self.task.settings, settings["data"])
         self.sizes = read(ModelConfig, settings["sizes"])
         self.train = read(TrainConfig, settings["train"])

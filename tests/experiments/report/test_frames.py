@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from datasets.clevr.features import SCHEMA
 from datasets.files import read_json, write_json
 from experiments.config import CompareConfig, load_preset, read
+from experiments.report import export
 from experiments.report.frames import (
+    check_unpublished,
     collect,
     read_csv,
     read_frames,
@@ -18,6 +20,7 @@ from experiments.report.frames import (
     write_frames,
 )
 from experiments.report.results import results_of
+from experiments.run import compare
 from experiments.run.runs import Run
 
 RESULTS = Path(__file__).parents[3] / "results"
@@ -158,3 +161,20 @@ def test_published_weights_are_loaded(path):
     test = read_json(path.parent / "test.json")["accuracy"]
     assert {key: row[f"test/{key}"] for key in test} == test
     assert row["seed"] == run.seed
+
+
+def test_published_figures_are_not_compared_away(smoke, tmp_path):
+    """Neither where weights are left of a run, nor where nothing is."""
+    for name, kept in (("weights", ["rn/seed-0"]), ("nothing", [])):
+        folder = tmp_path / name
+        folder.mkdir()
+        for file in ("runs.csv", "curves.csv", "config.yaml"):
+            shutil.copy(smoke / file, folder)
+        for run in kept:
+            export.main([str(smoke / run), "--out", str(folder / run)])
+        before = (folder / "runs.csv").read_bytes()
+        with pytest.raises(ValueError, match="15 runs without their logs"):
+            compare.main(["smoke", "--name", name, "--runs", str(tmp_path)])
+        assert (folder / "runs.csv").read_bytes() == before
+    check_unpublished(smoke)
+    check_unpublished(tmp_path / "not there")
