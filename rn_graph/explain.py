@@ -1,5 +1,6 @@
 """What each pair contributed to an answer, and PyG's explainers over pairs."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -41,6 +42,8 @@ def pair_contributions(
     pos: Tensor | None = None,
     answer: Tensor | None = None,
     steps: int = 128,
+    edge_index: Any = None,
+    edge_attr: Tensor | None = None,
 ) -> PairContributions:
     r"""Share the score of an answer out among the pairs.
 
@@ -66,6 +69,8 @@ def pair_contributions(
         pos: Positions, ``[N, D]``, or ``None``.
         answer: The answer to explain, ``[Q]``; ``None``: the one given.
         steps: Points of the integral's midpoint rule. (default: ``128``)
+        edge_index: Given edges, ``[2, E]``, for a model that is told of them.
+        edge_attr: Their features, ``[E, D]``.
 
     Raises:
         TypeError: For another kind of model.
@@ -82,7 +87,10 @@ def pair_contributions(
     try:
         with torch.no_grad():
             messages, edges, pooled = _watch(
-                model, x, question, batch, question_batch, pos
+                model,
+                (x, question, batch, question_batch, pos),
+                edge_index=edge_index,
+                edge_attr=edge_attr,
             )
         if batch is None:
             batch = torch.zeros(len(x), dtype=torch.long, device=x.device)
@@ -125,7 +133,7 @@ def pair_contributions(
 
 
 def _watch(
-    model: RelationNetwork, x: Tensor, *rest: Tensor | None
+    model: RelationNetwork, given: Sequence[Tensor | None], **edges: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Messages of the pairs, as they are summed, their rows, and the sum."""
     seen: dict[str, Tensor] = {}
@@ -148,18 +156,18 @@ def _watch(
         model.readout.register_forward_pre_hook(pooled),
     ]
     try:
-        model(x, *rest)
+        model(*given, **edges)
     finally:
         for hook in hooks:
             hook.remove()
-    edges, messages = seen["edges"], seen["messages"]
+    pairs, messages = seen["edges"], seen["messages"]
     if conv.flow == "target_to_source":
-        edges = edges.flip(0)
+        pairs = pairs.flip(0)
     if conv.aggr == "mean":
-        count = torch.bincount(edges[1], minlength=1).clamp(min=1)
-        messages = messages / count[edges[1]].unsqueeze(1)
+        count = torch.bincount(pairs[1], minlength=1).clamp(min=1)
+        messages = messages / count[pairs[1]].unsqueeze(1)
     width = conv.out_channels  # what follows is the question
-    return messages, edges, seen["pooled"][:, :width]
+    return messages, pairs, seen["pooled"][:, :width]
 
 
 class OverEdges(nn.Module):
@@ -180,6 +188,12 @@ class OverEdges(nn.Module):
 
     def __init__(self, model: RelationNetwork) -> None:
         super().__init__()
+        if model.edge_channels is not None:
+            raise ValueError(
+                f"`model` was made with `edge_channels` "
+                f"{model.edge_channels}, expected one without: what pairs are "
+                f"told of given edges would be lost"
+            )
         self.model = model
 
     def select(

@@ -108,7 +108,7 @@ class SceneQA(nn.Module):
             ValueError: If one is missing, does not fit, or is one of given
                 edges that the model would ignore.
         """
-        edges = self._edges(batch)
+        edges = self.edges(batch)
         nodes, question = self.encode(batch)
         scene = getattr(batch, "question_batch", None)
         if question is None:
@@ -125,8 +125,8 @@ class SceneQA(nn.Module):
         )
         return scores
 
-    def _edges(self, batch: Any) -> dict[str, Tensor]:
-        """Given edges, by the name of the model's argument."""
+    def edges(self, batch: Any) -> dict[str, Tensor]:
+        """Given edges of a batch, by the name of the model's argument."""
         edges = {
             name: value
             for name in ("edge_index", "edge_attr")

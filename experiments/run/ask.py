@@ -83,6 +83,7 @@ def reply(model: SceneQA, batch: Any) -> Reply:
     with torch.no_grad():
         scores = logits(model, batch)
         nodes, question = model.encode(batch)
+        edges: dict[str, Any] = model.edges(batch)
     if not torch.isfinite(scores).all():
         raise ValueError(
             "the model's answers are not finite: the scene holds numbers (as "
@@ -91,7 +92,7 @@ def reply(model: SceneQA, batch: Any) -> Reply:
     found = None
     if isinstance(model.model, RelationNetwork):
         found = pair_contributions(
-            model.model, nodes.x, question, pos=nodes.pos
+            model.model, nodes.x, question, pos=nodes.pos, **edges
         )
     return Reply(scores.flatten(0, -2)[-1].softmax(-1), nodes, found)
 

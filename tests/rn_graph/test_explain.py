@@ -55,6 +55,8 @@ def scene():
         {"object_layers": 1},
         {"object_layers": 1, "pairs": AttentionPairs(12, 3, k=2)},
         {"object_layers": 1, "object_sum": True, "pairs": KNNPairs(k=2)},
+        {"edge_channels": 0},
+        {"edge_channels": 2, "pairs": KNNPairs(k=2)},
     ],
     ids=[
         "plain",
@@ -66,11 +68,17 @@ def scene():
         "objects",
         "attended objects",
         "objects beside pairs",
+        "edges",
+        "edges, knn",
     ],
 )
 @pytest.mark.parametrize("several", [False, True])
 def test_contributions_sum_to_the_score(options, several):
     model, given = network(**options), scene()
+    if model.edge_channels is not None:
+        given["edge_index"] = torch.tensor([[0, 1, 3], [1, 2, 4]])
+    if model.edge_channels:
+        given["edge_attr"] = torch.randn(3, 2, dtype=torch.double)
     if several:
         given["question"] = torch.randn(3, 3, dtype=torch.double)
         given["question_batch"] = torch.tensor([1, 0, 1])
@@ -274,3 +282,8 @@ def test_a_mask_silences_a_pair():
     conv._edge_mask, conv._loop_mask = mask, edges[0] != edges[1]
     torch.testing.assert_close(conv(x), expected)
     torch.testing.assert_close(conv(x, edges), expected)
+
+
+def test_pairs_cannot_be_handed_to_a_model_of_given_edges():
+    with pytest.raises(ValueError, match="made with `edge_channels` 0"):
+        OverEdges(network(edge_channels=0))
