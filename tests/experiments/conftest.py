@@ -38,6 +38,7 @@ def pictures(roots):
             *("sort_of_clevr", "--name", "pictures", "--models", "rn,mlp"),
             *("--data.train", "12", "--data.val", "3", "--data.test", "4"),
             *("--train.steps", "4", "--train.val_every", "2"),
+            *("--train.curriculum", "[]"),
             *("--train.batch_size", "40", "--cost_steps", "1"),
             *("--threads", "1", "--runs", str(runs), "--data_root", str(data)),
         ]

@@ -35,6 +35,7 @@ def trained(tmp_path_factory):
                     *("--data.train", "12", "--data.val", "3"),
                     *("--data.test", "4", "--train.batch_size", "40"),
                     *("--train.steps", "4", "--train.val_every", "2"),
+                    *("--train.curriculum", "[]"),
                     *("--model.cnn_channels", "[8,8,8]", "--threads", "1"),
                     *("--model.hidden_channels", "16", "--cost_steps", "1"),
                     *("--runs", str(folder), "--data_root", str(folder)),

@@ -74,7 +74,7 @@ def edges(name, spec, n):
     if name in ("deep_sets", "set2set", "mlp", "lstm"):
         return 0 * n
     count = (0.5 * n**2).ceil() if spec.selects else n**2
-    if name.startswith("rn"):
+    if name == "rn" or (name.startswith("rn_") and name != "rn_recurrent"):
         return count
     count = count.minimum(n * (n - 1))
     # These layers add a loop to each node.
