@@ -63,12 +63,12 @@ class Run:
         found: dict[str, Any] | None = None,
     ) -> None:
         self.folder = folder
-        self.settings = settings
         self.found = found or {}
         sections = ("inputs", "data", "sizes", "train")
         chosen = read(
             _Chosen, {k: v for k, v in settings.items() if k not in sections}
         )
+        self.settings = settings | asdict(chosen)
         self.task: Task = find_task(chosen.task)
         self.model = chosen.model
         self.depth = chosen.depth
@@ -134,11 +134,11 @@ class Run:
             ValueError: If it does not say what the run was made with.
         """
         path = folder / "run.json"
+        about = read_json(path)
         try:
-            about = read_json(path)
             run = cls(folder, about["settings"], about.get("data"))
             known = run.model in MODELS
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(
                 f"{path} lacks a run's settings ({type(error).__name__}: "
                 f"{error})"
