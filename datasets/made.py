@@ -175,6 +175,8 @@ class MadeTask(Task):
             batch=torch.zeros(len(scene.scenes["x"]), dtype=torch.long),
             question_batch=torch.zeros(1, dtype=torch.long),
         )
+        if "pos" not in given:  # as a dataset has it
+            given["pos"] = np.empty((len(scene.scenes["x"]), 0))
         if "edge_index" in scene.scenes:
             edges = scene.scenes["edge_index"].T.copy()
             batch.edge_index = torch.from_numpy(edges).long()
