@@ -1,6 +1,7 @@
 """Scenes with pairs of their objects as arrows, whatever the task."""
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -79,7 +80,8 @@ def panels(
         fontsize=9.5,
     )
     if title:
-        figure.suptitle(title, fontsize=13)
+        # A panel of four inches holds so many characters.
+        figure.suptitle(textwrap.fill(title, 42 * columns), fontsize=13)
     return figure
 
 

@@ -115,3 +115,15 @@ def test_the_legend_says_what_faint_arrows_are():
     figure = panels(chosen, [(4, lambda axes, pairs: None)], 2)
     assert len(figure.legends[0].texts) == 2
     plt.close(figure)
+
+
+def test_a_long_title_stays_in_the_picture():
+    words = "what is the shape of the object that is the closest to another"
+    chosen = {"one": PairSelection(torch.tensor([[0], [1]]), None)}
+    figure = panels(chosen, [(4, lambda axes, pairs: None)], 2, title=words)
+    figure.canvas.draw()
+    [text] = [t for t in figure.texts if "shape" in t.get_text()]
+    assert text.get_text().replace("\n", " ") == words
+    box = text.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    plt.close(figure)
