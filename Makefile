@@ -9,7 +9,7 @@ JOBS ?= 2
 .PHONY: run smoke test clean
 
 run: $(VENV)/experiments.done  ## Ask trained models, then train small ones
-	$(BIN)/python -m experiments show results/sort_of_clevr_states
+	$(BIN)/python -m experiments show results/sort_of_clevr
 	$(BIN)/python -m experiments compare first
 
 smoke: $(VENV)/experiments.done  ## The same in seconds, to see that it works
