@@ -88,7 +88,7 @@ def test_workers_end_when_their_parent_is_killed(endless):
 def test_a_killed_worker_is_an_error_not_a_wait(endless):
     process, workers = endless
     os.kill(workers[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == 1
     assert "OSError: a worker process ended before its work" in errors
     assert ended(workers)

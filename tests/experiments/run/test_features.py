@@ -33,6 +33,7 @@ def test_maps_of_a_trained_cnn_are_what_it_says_of_the_pictures(
             *("--models", "rn,mlp", "--data.objects", "maps"),
             *("--data.stores", str(out), "--train.augment", "false"),
             *("--train.steps", "2", "--train.val_every", "1"),
+            *("--train.curriculum", "[]"),
             *("--train.batch_size", "40", "--cost_steps", "1"),
             *("--runs", str(tmp_path), *data),
         ]
