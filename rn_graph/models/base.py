@@ -10,6 +10,7 @@ from torch_geometric.nn.inits import reset
 
 from rn_graph.batching import question_rows
 from rn_graph.checks import (
+    call_trusted,
     check_channels,
     check_features,
     check_place,
@@ -287,6 +288,45 @@ def check_edge_channels(edge_channels: int | None) -> int | None:
     if edge_channels is not None:
         check_channels("edge_channels", edge_channels, least=0)
     return edge_channels
+
+
+def check_pairs_or_edges(pairs: object, edge_channels: int | None) -> None:
+    """Check both where given edges take the place of pairs.
+
+    Raises:
+        TypeError | ValueError: As of :func:`check_pairs` and
+            :func:`check_edge_channels`, or if both are given.
+    """
+    check_pairs(pairs)
+    check_edge_channels(edge_channels)
+    if edge_channels is not None and pairs is not None:
+        raise ValueError(
+            f"`pairs` is {type(pairs).__name__} and `edge_channels` "
+            f"{edge_channels}, expected one of them: given edges are the "
+            f"pairs"
+        )
+
+
+def messages_over(
+    pairs: nn.Module | None, question: Tensor | None, rows: "Rows"
+) -> dict[str, Tensor | None]:
+    """Over which edges RNConv sends messages, by the names of its arguments.
+
+    Args:
+        pairs: A selection, or ``None``: all pairs, unless edges are given.
+        question: ``[Q, question_channels]``, or ``None``.
+        rows: The objects, with given edges where there are any.
+    """
+    edges = rows.edges
+    if edges is not None:
+        edge_index = torch.stack([edges.sender, edges.receiver])
+        return {"edge_index": edge_index, "edge_attr": edges.attr}
+    if pairs is None:
+        return {"edge_index": None}
+    edge_index, weight = call_trusted(
+        pairs, rows.x, question, rows.row, rows.pos
+    )
+    return {"edge_index": edge_index, "edge_weight": weight}
 
 
 class Rows(NamedTuple):

@@ -31,9 +31,10 @@ from rn_graph.conv import RNConv
 from rn_graph.edges import Edges
 from rn_graph.models.base import (
     ObjectEncoder,
+    Rows,
     SceneModel,
-    check_edge_channels,
-    check_pairs,
+    check_pairs_or_edges,
+    messages_over,
     per_question,
     with_question,
 )
@@ -198,14 +199,7 @@ class GNN(SceneModel):
             raise ValueError(
                 f"`conv` is {conv!r}, expected one of {sorted(CONVS)}"
             )
-        check_pairs(pairs)
-        check_edge_channels(edge_channels)
-        if edge_channels is not None and pairs is not None:
-            raise ValueError(
-                f"`pairs` is {type(pairs).__name__} and `edge_channels` "
-                f"{edge_channels}, expected one of them: given edges are the "
-                f"pairs"
-            )
+        check_pairs_or_edges(pairs, edge_channels)
         if edge_channels and conv not in _WITH_EDGE_FEATURES:
             raise ValueError(
                 f"`edge_channels` is {edge_channels}, expected 0: {conv!r} "
@@ -270,21 +264,19 @@ class GNN(SceneModel):
         edges: Edges | None,
     ) -> Callable[[nn.Module, Tensor], Tensor]:
         """How a layer is called: over which edges, and with what else."""
-        attr = weight = edge_index = None
-        if edges is not None:
-            edge_index = torch.stack([edges.sender, edges.receiver])
-            attr = edges.attr
         if isinstance(self.convs[0], RNConv):
-            if edges is None and self.pairs is not None:
-                edge_index, weight = call_trusted(
-                    self.pairs, x, question, row, pos
-                )
+            rows = Rows(x, row, pos, edges)
+            over = messages_over(self.pairs, question, rows)
             return lambda conv, h: call_trusted(
-                conv, h, edge_index, question, row, None, attr, weight
+                conv, h, question=question, batch=row, **over
             )
+        options = {}
         if edges is None:
             edge_index = _edges(self.pairs, x, pos, question, row, trusted=True)
-        options = {} if attr is None else {"edge_attr": attr}
+        else:
+            edge_index = torch.stack([edges.sender, edges.receiver])
+            if edges.attr is not None:
+                options["edge_attr"] = edges.attr
         return lambda conv, h: conv(h, edge_index, **options)
 
 

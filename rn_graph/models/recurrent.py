@@ -11,8 +11,8 @@ from rn_graph.conv import RNConv
 from rn_graph.edges import Edges
 from rn_graph.models.base import (
     SceneModel,
-    check_edge_channels,
-    check_pairs,
+    check_pairs_or_edges,
+    messages_over,
     per_question,
     with_question,
 )
@@ -85,18 +85,11 @@ class RecurrentRelationNetwork(SceneModel):
         question_in_readout: bool = False,
         edge_channels: int | None = None,
     ) -> None:
-        check_pairs(pairs)
-        check_edge_channels(edge_channels)
+        check_pairs_or_edges(pairs, edge_channels)
         check_channels("in_channels", in_channels, least=0)
         check_channels("hidden_channels", hidden_channels)
         check_channels("num_layers", num_layers)
         check_channels("num_steps", num_steps)
-        if edge_channels is not None and pairs is not None:
-            raise ValueError(
-                f"`pairs` is {type(pairs).__name__} and `edge_channels` "
-                f"{edge_channels}, expected one of them: given edges are the "
-                f"pairs"
-            )
         super().__init__(
             hidden_channels,
             out_channels,
@@ -138,19 +131,15 @@ class RecurrentRelationNetwork(SceneModel):
         count: int,
     ) -> Tensor:
         """Pool the objects after each round, ``[steps, count, hidden]``."""
-        x, row, pos, edges = per_question(x, batch, question_batch, pos, edges)
-        x = self.objects(with_question(x, question, row))
-        edge_index = weight = attr = None
-        if edges is not None:
-            edge_index = torch.stack([edges.sender, edges.receiver])
-            attr = edges.attr
-        elif self.pairs is not None:
-            edge_index, weight = call_trusted(self.pairs, x, question, row, pos)
+        rows = per_question(x, batch, question_batch, pos, edges)
+        row = rows.row
+        x = self.objects(with_question(rows.x, question, row))
+        over = messages_over(self.pairs, question, rows._replace(x=x))
         h, state = x, torch.zeros_like(x)
         pooled = []
         for _ in range(self.num_steps):
             message = call_trusted(
-                self.conv, h, edge_index, question, row, None, attr, weight
+                self.conv, h, question=question, batch=row, **over
             )
             given = self.update(torch.cat([x, message.to(x.dtype)], dim=-1))
             h, state = self.lstm(given, (h, state))
