@@ -5,13 +5,17 @@ appendix: which of the questions about a set of objects an architecture learns
 depends on how the answer is reasoned out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch_geometric.data import Batch
 
 from datasets.made import Made, MadeTask
+from datasets.symmetries import turned
 from datasets.task import Data, in_range
 
 KINDS = ("amulet", "coin", "crown", "gem", "ring", "sword")
@@ -84,10 +88,28 @@ def as_scenes(treasures: Treasures) -> dict[str, np.ndarray]:
     }
 
 
+def augment(batch: Batch) -> Batch:
+    """Turn each scene's places, and mirror its values, as by chance.
+
+    Neither distances nor differences change.
+
+    Args:
+        batch: As of :func:`~datasets.symmetries.turned`.
+    """
+    out = turned(batch)
+    sign = torch.randint(0, 2, (batch.num_graphs,), device=out.x.device) * 2 - 1
+    out.x[:, len(KINDS)] *= sign[batch.batch]
+    return out
+
+
 class TreasureTask(MadeTask):
-    """A task about treasures: how they are called and drawn."""
+    """A task about treasures: how they are called, drawn and changed."""
 
     settings = TreasureData
+
+    def augmentation(self, settings: Any) -> Callable[[Batch], Batch]:
+        """Other places and values, as far apart."""
+        return augment
 
     def objects(
         self, scene: Made, settings: Any, pos: Tensor | None

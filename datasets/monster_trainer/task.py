@@ -6,6 +6,7 @@ step over all pairs does not suffice for it.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from torch_geometric.data import Batch
 
 from datasets.made import Made, MadeTask, one_each
 from datasets.store import Schema
+from datasets.symmetries import turned
 from datasets.task import Data
 
 #: Levels, one a monster, and places along each side of the map.
@@ -160,6 +162,10 @@ class MonsterTrainer(MadeTask):
         """The question of a vector."""
         level = int(batch.vector[question].argmax())
         return f"what does it cost to reach level {level}?"
+
+    def augmentation(self, settings: Any) -> Callable[[Batch], Batch]:
+        """The eight symmetries of the map."""
+        return turned
 
     def objects(
         self, scene: Made, settings: Any, pos: Tensor | None

@@ -4,6 +4,7 @@ import torch
 from torch_geometric.data import Batch
 
 from datasets.pretty_clevr.questions import COLORS, MARKERS, STARTS
+from datasets.symmetries import turned
 
 
 def augment(batch: Batch) -> Batch:
@@ -27,15 +28,8 @@ def augment(batch: Batch) -> Batch:
         ],
         dim=1,
     )
-    sign = torch.randint(0, 2, (graphs, 2), device=device) * 2 - 1
-    turn = torch.rand(graphs, 1, device=device) < 0.5
-    pos = batch.pos * sign[scene]
-    pos = torch.where(turn[scene], pos.flip(1), pos)
-
-    out = batch.clone()
-    out.pos = pos
+    out = turned(batch)
     out.x.scatter_(1, becomes[scene], batch.x[:, :names])
-    out.x[:, names:] = pos
     out.vector.scatter_(1, becomes[asked], batch.vector[:, :names])
     out.y = becomes[asked, batch.y]
     return out

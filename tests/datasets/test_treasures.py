@@ -2,12 +2,17 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
+from datasets.dataset import QuestionDataset
+from datasets.furthest_pair.task import furthest
+from datasets.task import find_task
 from datasets.treasures import (
     KINDS,
     TreasureData,
     Treasures,
     as_scenes,
+    augment,
     draw_treasures,
 )
 
@@ -47,3 +52,29 @@ def test_a_number_out_of_range_is_named(number):
     message = f"`data.num_objects` is {number}, expected 2 to 4,096"
     with pytest.raises(ValueError, match=re.escape(message)):
         TreasureData(num_objects=number)
+
+
+@pytest.mark.parametrize("task", ["furthest_pair", "max_difference"])
+def test_changed_scenes_have_the_same_answers(task, tmp_path):
+    seed = int(np.random.default_rng().integers(2**31))
+    print(f"seed {seed}")
+    torch.manual_seed(seed)
+    settings = TreasureData(train=40, val=1, test=1, seed=seed)
+    find_task(task).make(settings, tmp_path)
+    batch = QuestionDataset(tmp_path / "train.h5")[:]
+    out = augment(batch)
+    before, after = (some.x.view(40, 25, 15).numpy() for some in (batch, out))
+    values = [
+        np.rint((x[..., 6] + 1) * 50).astype(int) for x in (before, after)
+    ]
+    same = (values[0] == values[1]).all(1)
+    assert 0 < same.sum() < 40  # some are mirrored, with all their objects
+    assert (values[0][~same] == 100 - values[1][~same]).all()
+    assert (before[..., :6] == after[..., :6]).all()
+    places = [
+        np.rint((x[..., 7:] + 1) * 10).astype(int) for x in (before, after)
+    ]
+    assert (places[0] != places[1]).any((1, 2)).all()
+    assert (furthest(places[0])[0] == furthest(places[1])[0]).all()
+    for key in ("y", "support"):
+        assert torch.equal(out[key], batch[key])

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from datasets.dataset import QuestionDataset
+from datasets.made import Made
 from datasets.monster_trainer.task import (
     DEAREST,
     TASK,
@@ -235,3 +237,17 @@ def test_the_tables_have_a_column_for_each_number_of_moves():
     assert (SETTINGS.train, SETTINGS.val, SETTINGS.test) == (60000, 6000, 6000)
     with pytest.raises(ValueError, match="`objects` is 5, expected 0"):
         TASK.find_scene(Source(objects=5), SETTINGS)
+
+
+def test_a_changed_map_has_the_same_answer(tmp_path):
+    seed = int(np.random.default_rng().integers(2**31))
+    print(f"seed {seed}")
+    torch.manual_seed(seed)
+    settings = MonsterTrainerData(train=30, val=1, test=1, seed=seed)
+    TASK.make(settings, tmp_path)
+    batch = QuestionDataset(tmp_path / "train.h5")[:]
+    out = TASK.augmentation(settings)(batch)
+    made = Made({"x": out.x.numpy()}, {})
+    for s, cost in enumerate(out.y.tolist()):
+        place, _, target = read(made, s)
+        assert ways(place, target)[0][0] == int(TASK.schema.answers[cost])
