@@ -315,21 +315,33 @@ def alone_in(folder: Path) -> Iterator[None]:
         ) from None
 
 
+def compare(config: CompareConfig) -> None:
+    """Train, measure and test what is not there yet; report.
+
+    Raises:
+        BlockingIOError: If another command is at work in the folder.
+        ValueError: If its figures are published.
+    """
+    comparison = Comparison(config)
+    if config.plan:
+        print(comparison.plan_hours())
+        return
+    with alone_in(config.folder):
+        check_unpublished(config.folder)
+        comparison.run()
+        if processes.is_first():
+            report.write_report(config.folder)
+
+
 def main(argv: list[str]) -> None:
     """Compare, then report."""
     start = time.perf_counter()
     config = parse(CompareConfig, argv, PROG, HELP)
     processes.join()
     try:
-        comparison = Comparison(config)
+        compare(config)
         if config.plan:
-            print(comparison.plan_hours())
             return
-        with alone_in(config.folder):
-            check_unpublished(config.folder)
-            comparison.run()
-            if processes.is_first():
-                report.write_report(config.folder)
     finally:
         processes.leave()
     if not processes.is_first():
