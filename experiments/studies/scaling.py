@@ -35,9 +35,11 @@ from experiments.studies.scaling_models import (
     IN_CHANNELS,
     LABELS,
     QUESTION_CHANNELS,
+    WITH_EDGES,
     build,
     degrees,
     pairs_a_scene,
+    random_edges,
 )
 from rn_graph.models.gnn import CONVS
 
@@ -56,8 +58,8 @@ class ScalingConfig:
     """Time and memory of each model against the number of objects.
 
     Models have as many parameters as RN, within 10 %. GNNs see the complete
-    graph. Objects are random numbers: what they hold does not change the
-    cost. The folder `runs/NAME` gets `config.yaml`, `runs.csv` and
+    graph, or given edges. Objects are random numbers: what they hold does not
+    change the cost. The folder `runs/NAME` gets `config.yaml`, `runs.csv` and
     `scaling.png`.
 
     Args:
@@ -68,6 +70,9 @@ class ScalingConfig:
         hidden_channels: Width of RN's g, 4 layers.
         depth: Layers of the GNNs.
         k: Pairs of each object for nearest and learned pairs.
+        edges: Given edges into each object; 0: none are given. GNNs and RNConv
+            in rounds send over them; RN sums over all pairs, and is told which
+            of them are edges.
         steps: Steps timed of each model and size, after one to warm up.
         threads: CPU threads.
         device: `cpu` or `cuda`.
@@ -81,6 +86,7 @@ class ScalingConfig:
     hidden_channels: int = 128
     depth: int = 2
     k: int = 8
+    edges: int = 0
     steps: int = 5
     threads: int = 2
     device: str = "cpu"
@@ -111,6 +117,24 @@ class ScalingConfig:
         for key, value in counts.items():
             if value < 1:
                 raise ValueError(f"`{key}` is {value}, expected at least 1")
+        if self.edges < 0:
+            raise ValueError(f"`edges` is {self.edges}, expected 0 or more")
+        if self.edges and not {*self.models} <= {*WITH_EDGES}:
+            raise ValueError(
+                f"`models` is {', '.join(self.models)}, expected some of "
+                f"{', '.join(WITH_EDGES)} where edges are given"
+            )
+
+
+def _builder(
+    name: str, objects: int, config: ScalingConfig
+) -> Callable[[int], nn.Module]:
+    """What makes a model of a hidden width."""
+    deg = degrees(name, objects, config.edges)
+    edges = config.edges > 0
+    return lambda hidden: build(
+        name, hidden, config.depth, config.k, deg, edges
+    )
 
 
 class Step:
@@ -136,12 +160,13 @@ class Step:
             "batch": batch.to(device),
             "pos": torch.randn(nodes, 3).to(device),
         }
+        if config.edges:
+            edges = random_edges(scenes, objects, config.edges)
+            self.inputs["edge_index"] = edges.to(device)
         self.answers = torch.randint(ANSWERS, (scenes,)).to(device)
         self.cuda = device.startswith("cuda")
-        deg = degrees(name, objects)
-        self.make = lambda: build(name, hidden, config.depth, config.k, deg).to(
-            device
-        )
+        make = _builder(name, objects, config)
+        self.make = lambda: make(hidden).to(device)
         self.model: nn.Module | None = None
 
     def __call__(self) -> None:
@@ -156,18 +181,15 @@ class Step:
 
 def hidden_widths(config: ScalingConfig) -> dict[str, int]:
     """The width of each model that gives it RN's parameters."""
-
-    def builder(name: str) -> Callable[[int], nn.Module]:
-        deg = degrees(name, 2)
-        return lambda hidden: build(name, hidden, config.depth, config.k, deg)
-
-    reference = builder("rn")(config.hidden_channels)
+    reference = _builder("rn", 2, config)(config.hidden_channels)
     target = count_parameters(reference)
     return {
         name: config.hidden_channels
         if name == "rn"
         else match_parameters(
-            builder(name), target, multiple_of=MODELS[name].multiple_of
+            _builder(name, 2, config),
+            target,
+            multiple_of=MODELS[name].multiple_of,
         )
         for name in config.models
     }
@@ -244,14 +266,14 @@ def measure(config: ScalingConfig) -> pd.DataFrame:
                 memory = peak_memory_apart(name, hidden, objects, config)
                 bar.set_postfix_str(f"{objects} objects, memory")
                 bar.update()
-                model = build(
-                    name, hidden, config.depth, config.k, degrees(name, objects)
-                )
+                model = _builder(name, objects, config)(hidden)
                 rows.append(
                     {
                         "model": name,
                         "objects": objects,
-                        "pairs": pairs_a_scene(name, objects, config.k),
+                        "pairs": pairs_a_scene(
+                            name, objects, config.k, config.edges
+                        ),
                         "hidden_channels": hidden,
                         "parameters": count_parameters(model),
                         "step_ms": 1000 * statistics.median(times[name]),

@@ -58,6 +58,39 @@ def test_pairs_are_those_that_layers_see(name, k):
     assert edges[0] == 3 * pairs_a_scene(name, 6, k)
 
 
+@pytest.mark.parametrize("name", ["rn", "rnconv", "edge", "pna"])
+def test_given_edges_are_those_that_layers_see(name):
+    step = Step(name, 8, 6, ScalingConfig(scenes=3, edges=4, models=[name]))
+    edges = step.inputs["edge_index"]
+    assert edges.shape == (2, 3 * 6 * 4)
+    assert torch.equal(edges[0] // 6, edges[1] // 6)  # of one scene
+    assert (torch.bincount(edges[1]) == 4).all()
+    step()
+    seen = []
+    layer = next(m for m in step.model.modules() if hasattr(m, "propagate"))
+    layer.register_propagate_forward_pre_hook(
+        lambda module, inputs: seen.append(inputs[0].size(1))
+    )
+    step()
+    assert seen[0] == 3 * pairs_a_scene(name, 6, 8, edges=4)
+    assert pairs_a_scene(name, 6, 8, edges=4) == (36 if name == "rn" else 24)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"edges": -1}, "`edges` is -1, expected 0 or more"),
+        (
+            {"edges": 4, "models": ["rn", "deep_sets"]},
+            "`models` is rn, deep_sets, expected some of rn, ",
+        ),
+    ],
+)
+def test_edges_that_cannot_be_given_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ScalingConfig(**changes)
+
+
 def test_a_set_has_no_pairs_and_gnns_have_all_but_loops():
     assert pairs_a_scene("deep_sets", 7, 4) == 0
     assert {pairs_a_scene(name, 7, 4) for name in CONVS} == {42}
