@@ -102,6 +102,10 @@ class PrettyClevr(MadeTask):
         }
         return Made(scenes, _ask(find_ways(places)[0], color, marker))
 
+    def group(self, family: int) -> str:
+        """The number of jumps."""
+        return _TYPES[family % len(_TYPES)]
+
     def parse(self, question: str) -> np.ndarray:
         """The vector of a question in words."""
         return parse_question(question)

@@ -115,4 +115,14 @@ def test_what_it_says_of_itself():
         "made scenes (20,000 train, 1,000 val, 1,000 test), seed 0"
     )
     assert list(TASK.categories) == list(TASK.schema.question_types)
-    assert TASK.select_families(["3 jumps, from a marker"]) == [11]
+    assert TASK.select_families(["3 jumps"]) == [3, 11]
+
+
+def test_families_are_chosen_by_their_number_of_jumps():
+    families = TASK.schema.families
+    found = TASK.select_families(["0 jumps", "7 jumps"])
+    assert {families[i] for i in found} == {
+        f"{jumps} jumps, from a {start}"
+        for jumps in (0, 7)
+        for start in ("colour", "marker")
+    }
