@@ -110,7 +110,10 @@ class RNConv(MessagePassing):
             before it. (default: ``False``)
         symmetric (bool, optional): Whether g weighs sender and receiver
             alike, so that a pair and its reverse have one message, which is
-            computed once. (default: ``False``)
+            computed once. Of a pair it then sees
+            :math:`\mathbf{x}_i + \mathbf{x}_j`, from which no distance can be
+            told: let a layer of each object come before.
+            (default: ``False``)
         g (torch.nn.Module, optional): A function of your own in g's place,
             that maps :math:`[\mathbf{x}_i ; \mathbf{x}_j ; \mathbf{e}_{ij} ;
             \mathbf{q}]`, ``[P, sum of widths]``, to ``[P, out_channels]``,

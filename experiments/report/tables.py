@@ -18,6 +18,7 @@ from datasets.task import find_task
 from experiments.cli import parse
 from experiments.report.export import export
 from experiments.report.frames import read_frames, write_frames
+from experiments.report.packed import pack
 from experiments.report.plots import write_plots
 from experiments.report.results import (
     Result,
@@ -25,7 +26,7 @@ from experiments.report.results import (
     results_of,
 )
 from experiments.run.models import MODELS
-from experiments.run.runs import load_model
+from experiments.run.runs import load_model, run_folders
 
 PROG = "python -m experiments report"
 #: What is published of a results folder.
@@ -52,7 +53,9 @@ class ReportConfig:
             see `aim`. It need not have all.
         aim: Validation accuracy in percent, as in 96.4: tabulate what training
             to it took; 0: no such table.
-        publish: Folder to copy settings, figures, tables and plots into.
+        publish: Folder to copy settings, figures, tables and plots into, and
+            the runs without their weights in one file, from which `compare`
+            goes on.
         weights: Runs to put there with their weights, in a list or separated
             by commas, as in `rn/seed-0,gcn-depth-2/seed-0`.
     """
@@ -314,7 +317,7 @@ def insert_some(readme: Path, tables: dict[str, str]) -> None:
 
 
 def publish(folder: Path, out: Path, weights: Sequence[str] = ()) -> None:
-    """Copy a results folder without its runs; some of these are exported.
+    """Copy a results folder, its runs in one file; some are exported.
 
     Args:
         folder: The results folder.
@@ -326,6 +329,9 @@ def publish(folder: Path, out: Path, weights: Sequence[str] = ()) -> None:
     """
     for name in weights:
         export(*load_model(folder / name), out / name)
+    if run_folders(folder):
+        out.mkdir(parents=True, exist_ok=True)
+        pack(folder, out)
     for pattern in _PUBLISHED:
         for path in sorted(folder.glob(pattern)):
             copy = out / path.relative_to(folder)

@@ -23,6 +23,7 @@ from experiments.measure.cost import measure_apart
 from experiments.measure.matching import count_parameters, match_parameters
 from experiments.report import tables as report
 from experiments.report.frames import check_unpublished
+from experiments.report.packed import unpack
 from experiments.run import processes
 from experiments.run.accuracy import EVALUATION_BATCH
 from experiments.run.data import open_splits
@@ -318,16 +319,20 @@ def alone_in(folder: Path) -> Iterator[None]:
 def compare(config: CompareConfig) -> None:
     """Train, measure and test what is not there yet; report.
 
+    A published folder's runs are there again first.
+
     Raises:
         BlockingIOError: If another command is at work in the folder.
-        ValueError: If its figures are published.
+        ValueError: If its runs are gone, and their figures alone are there.
     """
     comparison = Comparison(config)
     if config.plan:
         print(comparison.plan_hours())
         return
     with alone_in(config.folder):
-        check_unpublished(config.folder)
+        if processes.is_first() and not unpack(config.folder):
+            check_unpublished(config.folder)
+        processes.wait()
         comparison.run()
         if processes.is_first():
             report.write_report(config.folder)

@@ -220,6 +220,17 @@ def _relation_network(
     return build
 
 
+def _symmetric(plan: Plan) -> nn.Module:
+    """RN whose g weighs both objects alike.
+
+    Its first layer sees their sum, of raw objects no difference: a layer of
+    each object comes before.
+    """
+    layers = max(1, plan.sizes.object_layers)
+    plan = replace(plan, sizes=replace(plan.sizes, object_layers=layers))
+    return _relation_network(None, symmetric=True)(plan)
+
+
 def _paper_sized(plan: Plan) -> nn.Module:
     """RN as wide and as deep as in Santoro et al., section 4."""
     sizes = replace(plan.sizes, num_layers=4, readout_channels=[256, 256])
@@ -397,9 +408,7 @@ MODELS: dict[str, ModelSpec] = {
         selects=True,
         distilled=True,
     ),
-    "rn_symmetric": ModelSpec(
-        "RN, symmetric g", _relation_network(None, symmetric=True)
-    ),
+    "rn_symmetric": ModelSpec("RN, symmetric g", _symmetric),
     "rn_paper": ModelSpec("RN, the paper's size", _paper_sized, matched=False),
     "rn_recurrent": ModelSpec("Recurrent RN", _recurrent),
     **_gnn_specs(near=False),

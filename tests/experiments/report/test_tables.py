@@ -84,7 +84,7 @@ def test_what_is_published_says_the_same(smoke, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == sorted(
         [
             *("config.yaml", "runs.csv", "curves.csv", "families.csv"),
-            *("table.md", "plots", "rn", "gcn-depth-2"),
+            *("table.md", "plots", "runs.zip", "rn", "gcn-depth-2"),
         ]
     )
     assert (out / "plots" / "cost.png").exists()
