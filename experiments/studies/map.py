@@ -257,7 +257,8 @@ def draw(
     titles = [column.title.replace(", ", ",\n") for column in found]
     axes.set_xticks(range(len(found)), titles, fontsize=8)
     axes.xaxis.tick_top()
-    axes.set_yticks(range(len(names)), [MODELS[n].label for n in names])
+    labels = [MODELS[name].label for name in names]
+    axes.set_yticks(range(len(names)), labels, fontsize=8)
     axes.tick_params(length=0)
     start = 0
     for title, members in groups.items():

@@ -133,7 +133,9 @@ def test_a_live_folder_is_its_runs_and_nothing_else(smoke, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", RESULTS.glob("*/config.yaml"), ids=lambda path: path.parent.name
+    "path",
+    [*RESULTS.glob("*/config.yaml"), *RESULTS.glob("map/*/config.yaml")],
+    ids=lambda path: path.parent.relative_to(RESULTS).as_posix(),
 )
 def test_published_results_are_read(path):
     if path.parent.name == "scaling":  # has a form of its own
