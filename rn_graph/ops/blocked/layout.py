@@ -17,7 +17,7 @@ from rn_graph.batching import Complete
 
 #: Strips that a graph's triangle of unordered pairs is cut into, about. Each
 #: computes both orders of the pairs within its own receivers.
-_STRIPS = 8
+_STRIPS = 16
 
 
 class Segment(NamedTuple):
