@@ -25,7 +25,7 @@ HELP = """Write a trained run's best weights as safetensors, with a model card
 made of the run's own settings and figures. The folder can then be given to
 experiments.run.ask and experiments.run.evaluate as a run."""
 #: What of a run's folder goes along.
-_FIGURES = ("run.json", "val.json", "test.json", "cost.json")
+FIGURES = ("run.json", "val.json", "test.json", "cost.json")
 #: Of the families of a group.
 _OF_FAMILIES = {"mean": "mean", "min": "worst family", "max": "best family"}
 
@@ -147,7 +147,7 @@ def export(planned: Run, model: nn.Module, out: Path) -> None:
     """Write weights, settings, figures and the card into a folder."""
     text = card(planned, model, out)
     out.mkdir(parents=True, exist_ok=True)
-    for name in _FIGURES:
+    for name in FIGURES:
         there = planned.folder / name
         # What a model costs is measured with one seed alone.
         if out.resolve() != planned.folder.resolve() and there.exists():

@@ -67,7 +67,7 @@ def read_frames(folder: Path) -> Frames:
     Raises:
         FileNotFoundError: If it has no figures.
     """
-    if not _is_published(folder):
+    if not is_published(folder):
         return collect(folder)
     return Frames(
         *(
@@ -84,7 +84,7 @@ def check_unpublished(folder: Path) -> None:
         ValueError: If its CSV files are all that is left of them, and would
             be lost where they are made anew.
     """
-    if _is_published(folder):
+    if is_published(folder):
         count = len(read_csv(folder / "runs.csv"))
         raise ValueError(
             f"{folder} has the figures of {count} runs without their logs, "
@@ -92,7 +92,8 @@ def check_unpublished(folder: Path) -> None:
         )
 
 
-def _is_published(folder: Path) -> bool:
+def is_published(folder: Path) -> bool:
+    """Whether the figures of a results folder are those of its CSV files."""
     live = not all(map(_is_exported, run_folders(folder)))
     return not live and (folder / "runs.csv").exists()
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 from datasets.files import whole, write
+from experiments.report.export import FIGURES
 from experiments.run.runs import run_folders
 
 PACKED = "runs.zip"
-_FILES = ("run.json", "val.json", "test.json", "cost.json")
 _LOGS = "logs/part-*/metrics.csv"
 _MEMBER = re.compile(
     r"[\w.-]+/seed-\d+/((run|val|test|cost)\.json|logs/part-\d+/metrics\.csv)"
@@ -35,7 +35,7 @@ def pack(folder: Path, out: Path) -> None:
         ZipFile(partial, "w", ZIP_DEFLATED) as archive,
     ):
         for run in run_folders(folder):
-            files = [run / name for name in _FILES if (run / name).exists()]
+            files = [run / name for name in FIGURES if (run / name).exists()]
             for path in [*files, *sorted(run.glob(_LOGS))]:
                 name = path.relative_to(folder).as_posix()
                 member = ZipInfo(name)  # without a date
@@ -44,7 +44,7 @@ def pack(folder: Path, out: Path) -> None:
 
 
 def unpack(folder: Path) -> bool:
-    """Make the runs' folders again, but for what is there.
+    """Make the runs' folders again, but for what is there, in the file's place.
 
     Args:
         folder: A results folder.
@@ -78,6 +78,8 @@ def unpack(folder: Path) -> bool:
     for name, text in found.items():
         if not (folder / name).exists():
             write(folder / name, text)
+    # A run whose folder is deleted after this is meant to be gone.
+    path.unlink()
     return True
 
 

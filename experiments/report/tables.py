@@ -17,8 +17,12 @@ from datasets.files import write
 from datasets.task import find_task
 from experiments.cli import parse
 from experiments.report.export import export
-from experiments.report.frames import read_frames, write_frames
-from experiments.report.packed import pack
+from experiments.report.frames import (
+    is_published,
+    read_frames,
+    write_frames,
+)
+from experiments.report.packed import PACKED, pack
 from experiments.report.plots import write_plots
 from experiments.report.results import (
     Result,
@@ -26,11 +30,11 @@ from experiments.report.results import (
     results_of,
 )
 from experiments.run.models import MODELS
-from experiments.run.runs import load_model, run_folders
+from experiments.run.runs import load_model
 
 PROG = "python -m experiments report"
 #: What is published of a results folder.
-_PUBLISHED = ("config.yaml", "*.csv", "*.md", "plots/*.png")
+_PUBLISHED = ("config.yaml", "*.csv", "*.md", "plots/*.png", PACKED)
 COSTS = (
     "pairs a scene",
     "parameters",
@@ -94,10 +98,7 @@ def table_rows(results: Sequence[Result]) -> list[list[str]]:
                 result.label,
                 *(_rate(result) for _ in named),
                 *(_cost(result, key) for key in _UNITS),
-                *(
-                    _accuracy(result, category)
-                    for category in result.categories
-                ),
+                *(accuracy(result, category) for category in result.categories),
             ]
             for result in results
         ),
@@ -123,7 +124,7 @@ def short(results: Sequence[Result]) -> str:
         [
             result.label,
             *(_cost(result, key) for key in ("flops", "step_ms")),
-            *(_accuracy(result, category) for category in shown),
+            *(accuracy(result, category) for category in shown),
         ]
         for result in results
     ]
@@ -145,7 +146,7 @@ def by_share(results: Sequence[Result]) -> str:
         results: The models; one that selects no pairs stands at 100 %.
     """
     rows = [
-        (MODELS[r.name].label, r.share or 1.0, _accuracy(r, "all"))
+        (MODELS[r.name].label, r.share or 1.0, accuracy(r, "all"))
         for r in results
     ]
     cells = pd.DataFrame(rows, columns=["model", "share", "accuracy"])
@@ -226,7 +227,8 @@ def _cost(result: Result, key: str) -> str:
     return "–" if value is None else _UNITS[key](value)
 
 
-def _accuracy(result: Result, category: str) -> str:
+def accuracy(result: Result, category: str) -> str:
+    """Test accuracy in percent, with its interval."""
     mean, half = 100 * result.mean(category), 100 * result.interval(category)
     if math.isnan(mean):
         return "–"
@@ -329,14 +331,13 @@ def publish(folder: Path, out: Path, weights: Sequence[str] = ()) -> None:
     """
     for name in weights:
         export(*load_model(folder / name), out / name)
-    if run_folders(folder):
-        out.mkdir(parents=True, exist_ok=True)
-        pack(folder, out)
     for pattern in _PUBLISHED:
         for path in sorted(folder.glob(pattern)):
             copy = out / path.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
+    if not is_published(folder):
+        pack(folder, out)
     print(f"Copied to {out}")
 
 

@@ -436,5 +436,10 @@ def label(name: str, share: float | None, depth: int | None) -> str:
     if share is not None:
         text += f" ({100 * share:g} %)"
     if depth is not None:
-        text += f", {depth} {'layer' if depth == 1 else 'layers'}"
+        text += f", {layers(depth)}"
     return text
+
+
+def layers(depth: int) -> str:
+    """A number of layers, in words."""
+    return f"{depth} {'layer' if depth == 1 else 'layers'}"

@@ -26,9 +26,9 @@ from experiments.config import (
 )
 from experiments.report.plots import write_figure
 from experiments.report.results import Result, read_results
-from experiments.report.tables import github_table, insert_some
+from experiments.report.tables import accuracy, github_table, insert_some
 from experiments.run.compare import compare
-from experiments.run.models import MODELS, label
+from experiments.run.models import MODELS, layers
 
 PROG = "python -m experiments map"
 HELP = """Run several comparisons under one protocol, and put them into one
@@ -143,11 +143,9 @@ class Column(NamedTuple):
 
     def text(self, model: str) -> str:
         """Test accuracy in percent, with its interval."""
-        mean = self.mean(model)
-        if math.isnan(mean):
+        if model not in self.results:
             return "–"
-        half = 100 * self.results[model].interval(self.category)
-        return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
+        return accuracy(self.results[model], self.category)
 
 
 def columns(folder: Path, tasks: Mapping[str, Sequence[str]]) -> list[Column]:
@@ -183,10 +181,10 @@ def columns(folder: Path, tasks: Mapping[str, Sequence[str]]) -> list[Column]:
 
 
 def shown(
-    groups: Mapping[str, Sequence[str]], shown: Sequence[Column]
+    groups: Mapping[str, Sequence[str]], found: Sequence[Column]
 ) -> dict[str, list[str]]:
     """The models of each group that have results."""
-    have = set(chain.from_iterable(column.results for column in shown))
+    have = set(chain.from_iterable(column.results for column in found))
     kept = {
         title: [name for name in names if name in have]
         for title, names in groups.items()
@@ -229,7 +227,7 @@ def _cost(column: Column, model: str) -> str:
     )
     if result.depth is None:
         return text
-    return f"{text}, {label(model, None, result.depth).split(', ')[-1]}"
+    return f"{text}, {layers(result.depth)}"
 
 
 def draw(

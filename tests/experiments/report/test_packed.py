@@ -57,7 +57,20 @@ def test_what_is_there_stays(smoke, tmp_path):
     assert there.read_text() == "{}"
     other = "rn/seed-1/val.json"
     assert read_json(tmp_path / other) == read_json(smoke / other)
-    assert not unpack(smoke)
+    assert not (tmp_path / PACKED).exists()  # what is deleted now stays so
+    assert not unpack(tmp_path)
+
+
+def test_what_is_published_again_keeps_its_runs(smoke, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    weights = ["--weights", "rn/seed-0"]
+    report.main([str(smoke), "--publish", str(first), *weights])
+    report.main([str(first), "--publish", str(second), *weights])
+    assert (first / PACKED).read_bytes() == (second / PACKED).read_bytes()
+    # Of figures alone no runs are made, with which others would be lost.
+    (first / PACKED).unlink()
+    report.main([str(first), "--publish", str(tmp_path / "third"), *weights])
+    assert not (tmp_path / "third" / PACKED).exists()
 
 
 @pytest.mark.parametrize(

@@ -44,18 +44,23 @@ def test_a_step_reaches_every_parameter(name, objects):
     assert any(grad.abs().sum() > 0 for grad in grads)
 
 
+def pairs_seen(step):
+    """How many pairs a model's first layer sums over."""
+    step()
+    seen = []
+    layer = next(m for m in step.model.modules() if hasattr(m, "propagate"))
+    layer.register_propagate_forward_pre_hook(
+        lambda module, inputs: seen.append(inputs[0].size(1))
+    )
+    step()
+    return seen[0]
+
+
 @pytest.mark.parametrize("k", [4, 8])
 @pytest.mark.parametrize("name", ["rn", "rn_knn", "rn_attention", "sage"])
 def test_pairs_are_those_that_layers_see(name, k):
     step = Step(name, 8, 6, ScalingConfig(scenes=3, k=k))
-    step()
-    edges = []
-    layer = next(m for m in step.model.modules() if hasattr(m, "propagate"))
-    layer.register_propagate_forward_pre_hook(
-        lambda module, inputs: edges.append(inputs[0].size(1))
-    )
-    step()
-    assert edges[0] == 3 * pairs_a_scene(name, 6, k)
+    assert pairs_seen(step) == 3 * pairs_a_scene(name, 6, k)
 
 
 @pytest.mark.parametrize("name", ["rn", "rnconv", "edge", "pna"])
@@ -65,14 +70,7 @@ def test_given_edges_are_those_that_layers_see(name):
     assert edges.shape == (2, 3 * 6 * 4)
     assert torch.equal(edges[0] // 6, edges[1] // 6)  # of one scene
     assert (torch.bincount(edges[1]) == 4).all()
-    step()
-    seen = []
-    layer = next(m for m in step.model.modules() if hasattr(m, "propagate"))
-    layer.register_propagate_forward_pre_hook(
-        lambda module, inputs: seen.append(inputs[0].size(1))
-    )
-    step()
-    assert seen[0] == 3 * pairs_a_scene(name, 6, 8, edges=4)
+    assert pairs_seen(step) == 3 * pairs_a_scene(name, 6, 8, edges=4)
     assert pairs_a_scene(name, 6, 8, edges=4) == (36 if name == "rn" else 24)
 
 
