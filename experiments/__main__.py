@@ -17,6 +17,7 @@ COMMANDS = {
     "draw_pairs": ("report.draw_pairs", "draw the pairs that are selected"),
     "ablations": ("studies.ablations", "train models under many recipes"),
     "map": ("studies.map", "which models answer which tasks"),
+    "growth": ("studies.growth", "how models fall as objects grow"),
     "pair_recall": ("studies.pair_recall", "which deciding pairs are kept"),
     "scaling": ("studies.scaling", "time and memory as objects grow"),
     "cost": ("measure.cost", "FLOPs, time and memory of a run's model"),

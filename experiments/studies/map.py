@@ -195,10 +195,11 @@ def shown(
 def accuracy_table(
     found: Sequence[Column], groups: Mapping[str, Sequence[str]]
 ) -> str:
-    """Test accuracy in Markdown, tasks by models."""
+    """Test accuracy in Markdown, tasks by models; a group may have no title."""
     rows = []
     for title, names in groups.items():
-        rows.append([f"*{title}*", *("" for _ in found)])
+        if title:
+            rows.append([f"*{title}*", *("" for _ in found)])
         for name in names:
             texts = (column.text(name) for column in found)
             rows.append([MODELS[name].label, *texts])
