@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -428,6 +428,20 @@ MODELS: dict[str, ModelSpec] = {
         "Most frequent answer of the type", None, matched=False
     ),
 }
+
+
+def check_models(names: Iterable[str], among: Iterable[str] = MODELS) -> None:
+    """Check that models are some of those that there are.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    known = list(among)
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"unknown model {name!r}: expected some of {', '.join(known)}"
+            )
 
 
 def label(name: str, share: float | None, depth: int | None) -> str:

@@ -29,16 +29,16 @@ from experiments.report.plots import write_figure
 from experiments.report.results import read_results
 from experiments.report.tables import insert_some
 from experiments.run.compare import compare
-from experiments.run.models import MODELS
+from experiments.run.models import MODELS, check_models
 from experiments.studies.map import Column, accuracy_table, cost_table, shown
 
 PROG = "python -m experiments growth"
 HELP = """Run one comparison once for each number of objects, and draw accuracy,
 time and memory of a training step against that number. PRESET is
-growth/full, growth/small (some minutes on 2 CPU cores), or a YAML file of the keys below.
-What is done is kept: the same command after an interruption goes on where it
-stopped. Each number has a results folder as any other comparison: "compare"
-and "report" take it."""
+growth/full, growth/small (some minutes on 2 CPU cores), or a YAML file of the
+keys below. What is done is kept: the same command after an interruption goes
+on where it stopped. Each number has a results folder as any other comparison:
+"compare" and "report" take it."""
 
 
 @dataclass
@@ -81,12 +81,7 @@ class GrowthConfig:
                     f"`{key}` is {values}, expected at least one, each once"
                 )
         self.objects = sorted(self.objects)
-        for model in self.models:
-            if model not in MODELS:
-                raise ValueError(
-                    f"`models` has {model!r}, expected some of "
-                    f"{', '.join(MODELS)}"
-                )
+        check_models(self.models)
 
     @property
     def folder(self) -> Path:

@@ -28,7 +28,7 @@ from experiments.report.plots import write_figure
 from experiments.report.results import Result, read_results
 from experiments.report.tables import accuracy, github_table, insert_some
 from experiments.run.compare import compare
-from experiments.run.models import MODELS, layers
+from experiments.run.models import MODELS, check_models, layers
 
 PROG = "python -m experiments map"
 HELP = """Run several comparisons under one protocol, and put them into one
@@ -75,12 +75,7 @@ class MapConfig:
                 raise ValueError(
                     f"`{key}` is empty, expected some, as in map/small"
                 )
-        for model in self.all_models:
-            if model not in MODELS:
-                raise ValueError(
-                    f"`models` has {model!r}, expected some of "
-                    f"{', '.join(MODELS)}"
-                )
+        check_models(self.all_models)
 
     @property
     def folder(self) -> Path:

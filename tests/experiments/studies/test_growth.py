@@ -102,7 +102,7 @@ def test_a_growth_is_made_kept_and_shown_again(tmp_path, roots, capsys):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"models": ["rm"]}, "`models` has 'rm', expected some of rn"),
+        ({"models": ["rm"]}, "unknown model 'rm': expected some of rn"),
         ({"objects": []}, r"`objects` is \[\], expected at least one"),
         ({"objects": [8, 8]}, r"`objects` is \[8, 8\], expected at least one"),
         ({"name": "../a"}, "../a"),

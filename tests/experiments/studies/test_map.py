@@ -128,7 +128,10 @@ def test_a_map_is_made_kept_and_shown_again(tmp_path, roots):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"models": {"all": ["rm"]}}, "`models` has 'rm', expected some of rn"),
+        (
+            {"models": {"all": ["rm"]}},
+            "unknown model 'rm': expected some of rn",
+        ),
         ({"tasks": {}}, "`tasks` is empty, expected some"),
         ({"name": "../a"}, "../a"),
     ],
