@@ -7,7 +7,6 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from datasets.files import write
 from experiments.cli import parse
 from experiments.config import (
     CompareConfig,
@@ -25,12 +23,10 @@ from experiments.config import (
     read,
 )
 from experiments.ranges import Count
-from experiments.report.plots import write_figure
 from experiments.report.results import read_results
-from experiments.report.tables import insert_some
 from experiments.run.compare import compare
 from experiments.run.models import MODELS, check_models
-from experiments.studies.map import Column, accuracy_table, cost_table, shown
+from experiments.studies.columns import Column, show, shown
 
 PROG = "python -m experiments growth"
 HELP = """Run one comparison once for each number of objects, and draw accuracy,
@@ -180,36 +176,14 @@ def _half_width(value: float) -> float:
     return 0.0 if math.isnan(value) else 100 * value
 
 
-def write_growth(config: GrowthConfig) -> dict[str, str]:
-    """Write tables and picture into the folder of the results.
-
-    Returns:
-        The tables in Markdown, by the names of their markers.
-    """
-    found = columns(config)
-    some = list(found.values())
-    groups = shown({"": config.models}, some)
-    names = list(chain.from_iterable(groups.values()))
-    tables = {
-        config.name: accuracy_table(some, groups),
-        f"{config.name}-cost": cost_table(some, groups),
-    }
-    text = "\n\n".join(tables.values())
-    write(config.folder / "table.md", text + "\n")
-    write_figure(draw(found, names), config.folder / "growth.png")
-    print(f"\n{text}\n")
-    print(f"Table: {config.folder / 'table.md'}")
-    print(f"Plot:  {config.folder / 'growth.png'}")
-    return tables
-
-
 def main(argv: list[str]) -> None:
     """Compare with each number of objects; show all together."""
     config = parse(GrowthConfig, argv, PROG, HELP)
     if not config.report_only:
         for objects in config.objects:
             compare(config.comparison(objects))
-    tables = write_growth(config)
-    if config.readme:
-        insert_some(Path(config.readme), tables)
-        print(f"Put into {config.readme}")
+    found = columns(config)
+    some = list(found.values())
+    groups = shown({"": config.models}, some)
+    figure = draw(found, groups.get("", []))
+    show(config.folder, some, groups, figure, config.readme)

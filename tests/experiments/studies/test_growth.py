@@ -4,8 +4,8 @@ import yaml
 
 from experiments.config import PRESETS, load_preset
 from experiments.studies import growth as study
+from experiments.studies.columns import Column
 from experiments.studies.growth import GrowthConfig, draw
-from experiments.studies.map import Column
 from tests.experiments.report.made import result
 
 SMALL = {
@@ -95,7 +95,7 @@ def test_a_growth_is_made_kept_and_shown_again(tmp_path, roots, capsys):
     assert readme.read_text().split("\n", 1)[1].split("\n<!--")[0] in table
     cells = [c.strip() for c in table.splitlines()[0].split("|")[1:-1]]
     assert cells == ["", "3 objects", "5 objects"]  # rising, as drawn
-    assert (folder / "growth.png").stat().st_size > 1000
+    assert (folder / "small.png").stat().st_size > 1000
     assert (folder / "5" / "table.md").is_file()
 
 
