@@ -350,7 +350,7 @@ class RNConv(MessagePassing):
         """The backend, or ``"messages"`` where they have to be seen."""
         wished, listed = self.backend, isinstance(pairs, Edges)
         if isinstance(pairs, Edges):
-            if wished in ("rows", "reference") or pairs.attr is not None:
+            if wished in ("rows", "reference"):
                 return "messages"
             wished = wished if wished == "blocked" else None
         backend = choose(self.g, x, pairs, wished)

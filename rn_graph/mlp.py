@@ -305,7 +305,11 @@ class PairMLP(nn.Module):
         """The term of edge features ``[E, edge_channels]``, ``[E, hidden]``."""
         if not self.is_split:
             return edge_attr
-        return F.linear(edge_attr, self._first_weights()[2])
+        return F.linear(edge_attr, self.edge_columns())
+
+    def edge_columns(self) -> Tensor:
+        """The first weight's columns of edge features, of a split g."""
+        return self._first_weights()[2]
 
     def later(self) -> tuple[list[Tensor], list[Tensor]]:
         """Weights, without the question's columns, and biases from layer 1 on.

@@ -52,6 +52,23 @@ class Layers(NamedTuple):
         return h
 
 
+class EdgeTensors(NamedTuple):
+    """What edges bring along, in their order.
+
+    Attributes:
+        weight: Their weights, ``[E]``, or ``None``.
+        attr: Their features, ``[E, D]``, or ``None``.
+        columns: The features' columns of g's first weight, ``[hidden, D]``.
+    """
+
+    weight: Tensor | None = None
+    attr: Tensor | None = None
+    columns: Tensor | None = None
+
+
+NO_EDGES = EdgeTensors()
+
+
 class Gradients(NamedTuple):
     """Gradients of what a sum takes, of any type.
 
@@ -59,13 +76,13 @@ class Gradients(NamedTuple):
         terms: Of the node terms.
         weights: Of each weight.
         biases: Of each bias.
-        edge_weight: Of the edges' weights, or ``None``.
+        edges: Of what edges bring along.
     """
 
     terms: PairTerms
     weights: Sequence[Tensor]
     biases: Sequence[Tensor]
-    edge_weight: Tensor | None = None
+    edges: EdgeTensors = NO_EDGES
 
 
 class PairList(NamedTuple):
@@ -97,7 +114,7 @@ class Engine(Protocol):
         self,
         terms: PairTerms,
         layers: Layers,
-        edge_weight: Tensor | None,
+        edges: EdgeTensors,
         keep_bytes: int,
     ) -> tuple[Tensor, list[Tensor]]:
         """The sums ``[num_rows, width]``, and what is kept for backward."""
@@ -107,7 +124,7 @@ class Engine(Protocol):
         grad: Tensor,
         terms: PairTerms,
         layers: Layers,
-        edge_weight: Tensor | None,
+        edges: EdgeTensors,
         kept: Sequence[Tensor],
     ) -> Gradients:
         """Gradients, given those of the sums and what was kept."""
@@ -121,15 +138,18 @@ def formula(
     num_rows: int,
     terms: PairTerms,
     layers: Layers,
-    edge_weight: Tensor | None,
+    edges: EdgeTensors,
 ) -> Tensor:
     """The sums as their formula says, every pair's rows at once."""
     i, j, row = listed
     late = None if terms.late is None else terms.late[row]
-    h = layers.run(terms.receiver[i] + terms.sender[j], late)
+    h = terms.receiver[i] + terms.sender[j]
+    if edges.attr is not None and edges.columns is not None:
+        h = h + F.linear(edges.attr, edges.columns)
+    h = layers.run(h, late)
     h = h.to(accumulation_dtype(h.dtype))
-    if edge_weight is not None:
-        h = h * edge_weight.unsqueeze(1)
+    if edges.weight is not None:
+        h = h * edges.weight.unsqueeze(1)
     return h.new_zeros(num_rows, h.size(1)).index_add(0, row, h)
 
 
@@ -145,37 +165,37 @@ class PairSum(torch.autograd.Function):
         receiver: Tensor,
         sender: Tensor,
         late: Tensor | None,
-        edge_weight: Tensor | None,
+        weight: Tensor | None,
+        attr: Tensor | None,
+        columns: Tensor | None,
         *parameters: Tensor,
     ) -> Tensor:
         """Compute the sums; ``parameters`` are weights, then biases."""
         terms = PairTerms(receiver, sender, late)
+        edges = EdgeTensors(weight, attr, columns)
         layers = split_layers(parameters, late_layer)
         if not any(ctx.needs_input_grad):
             keep_bytes = 0
-        out, kept = engine.forward(terms, layers, edge_weight, keep_bytes)
+        out, kept = engine.forward(terms, layers, edges, keep_bytes)
         ctx.engine, ctx.late_layer = engine, late_layer
         ctx.counts = len(parameters), len(kept)
         # Saved, not only held: whoever changes an index in place hears of it,
         # and a checkpoint frees what is kept.
-        ctx.save_for_backward(
-            *terms, edge_weight, *parameters, *kept, *engine.index
-        )
+        ctx.save_for_backward(*terms, *edges, *parameters, *kept, *engine.index)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Compute the gradients."""
         saved, (parameters, kept) = ctx.saved_tensors, ctx.counts
-        inputs, kept = saved[: 4 + parameters], saved[4 + parameters :][:kept]
+        inputs, kept = saved[: 6 + parameters], saved[6 + parameters :][:kept]
         if torch.is_grad_enabled() or is_transformed() or is_batched(grad):
             # Gradients of gradients: differentiate the formula instead.
             return *[None] * 3, *_of_formula(ctx, grad, inputs)
-        layers = split_layers(inputs[4:], ctx.late_layer)
-        total = ctx.engine.backward(
-            grad, PairTerms(*inputs[:3]), layers, inputs[3], kept
-        )
-        flat = *total.terms, total.edge_weight, *total.weights, *total.biases
+        terms, edges = PairTerms(*inputs[:3]), EdgeTensors(*inputs[3:6])
+        layers = split_layers(inputs[6:], ctx.late_layer)
+        total = ctx.engine.backward(grad, terms, layers, edges, kept)
+        flat = *total.terms, *total.edges, *total.weights, *total.biases
         return *[None] * 3, *(
             None if d is None or t is None else d.to(t.dtype)
             for d, t in zip(flat, inputs, strict=True)
@@ -194,8 +214,8 @@ def _of_formula(
             ctx.engine.listed(grad.device),
             ctx.engine.num_rows,
             PairTerms(*own[:3]),
-            split_layers(own[4:], ctx.late_layer),
-            own[3],
+            split_layers(own[6:], ctx.late_layer),
+            EdgeTensors(*own[3:6]),
         )
     some = [t for t in own if t is not None and t.requires_grad]
     found = iter(
@@ -229,13 +249,17 @@ def apply(
     engine: Engine,
     terms: PairTerms,
     layers: Layers,
-    edge_weight: Tensor | None = None,
+    edges: EdgeTensors = NO_EDGES,
     keep_bytes: int = 0,
 ) -> Tensor:
     """The sums by an engine, ``[num_rows, width]``."""
-    if edge_weight is not None:
-        dtype = accumulation_dtype(terms.receiver.dtype)
-        edge_weight = edge_weight.to(dtype)
+    dtype = terms.receiver.dtype
+    edges = EdgeTensors(
+        None
+        if edges.weight is None
+        else edges.weight.to(accumulation_dtype(dtype)),
+        *(None if part is None else part.to(dtype) for part in edges[1:]),
+    )
     # A Function cannot tell: what its inputs need is the same in `no_grad`.
     keep_bytes = keep_bytes if torch.is_grad_enabled() else 0
     out: Tensor = PairSum.apply(
@@ -243,7 +267,7 @@ def apply(
         layers.late_layer,
         keep_bytes,
         *terms,
-        edge_weight,
+        *edges,
         *layers.weights,
         *layers.biases,
     )

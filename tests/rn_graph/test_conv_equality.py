@@ -149,9 +149,11 @@ def test_all_pairs_equal_the_loop(problem, forms, block, keep):
     compare(outs, inputs)
 
 
-@settings(deadline=None, max_examples=40)
+@pytest.mark.parametrize("keep", [0, 2**26], ids=["recomputed", "kept"])
+@pytest.mark.parametrize("block", [700, 2**22])
+@settings(deadline=None, max_examples=15)
 @given(problem=problems(edge_features=True), data=st.data())
-def test_edges_with_features_equal_the_loop(problem, data):
+def test_edges_with_features_equal_the_loop(problem, data, block, keep):
     conv, x, batch, question, question_batch = problem
     everything = complete_edge_index(batch)
     count = everything.size(1)
@@ -179,11 +181,26 @@ def test_edges_with_features_equal_the_loop(problem, data):
             attr,
             weight,
         ),
-        "edge list": conv(
-            x, edges, batch=batch, edge_attr=attr, edge_weight=weight, **rest
-        ),
     }
+    given = {"edge_attr": attr, "edge_weight": weight, **rest}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rn_graph.ops.blocked, "BLOCK_BYTES", block)
+        conv.keep_bytes = keep
+        for backend in (None, "rows", "reference"):
+            conv.backend = backend
+            outs[f"edge list, {backend}"] = conv(x, edges, batch=batch, **given)
     compare(outs, inputs)
+
+
+def test_edges_with_features_are_summed_in_blocks():
+    conv = RNConv(2, 4, 4, num_layers=2, edge_channels=1)
+    edges = complete_edge_index(None, 30)
+    x, attr = torch.randn(30, 2), torch.randn(900, 1)
+    expected = conv(x, edges, edge_attr=attr)
+    calls = []
+    conv.g.forward = lambda *args: calls.append(args)
+    assert_equal("sums", [conv(x, edges, edge_attr=attr)], [expected])
+    assert not calls
 
 
 @settings(deadline=None, max_examples=25)

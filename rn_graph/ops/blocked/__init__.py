@@ -9,7 +9,7 @@ from rn_graph.mlp import PairMLP, PairTerms
 from rn_graph.ops.blocked import memory
 from rn_graph.ops.blocked.compiled import compiled_sum
 from rn_graph.ops.blocked.engine import BlockedEngine
-from rn_graph.ops.function import Layers, apply, cast
+from rn_graph.ops.function import NO_EDGES, EdgeTensors, Layers, apply, cast
 
 #: Bytes of one layer's activations in a block: small enough for the cache.
 BLOCK_BYTES = 4 * 2**20
@@ -55,12 +55,15 @@ def sum_blocked(
             g.symmetric,
             block,
         )
-    weight = None
+    edges = NO_EDGES
     if isinstance(pairs, Edges):  # an engine lives as long as the sums do
-        weight, pairs = pairs.weight, Edges(pairs.sender, pairs.receiver)
+        attr = pairs.attr
+        columns = None if attr is None else g.edge_columns()
+        edges = EdgeTensors(pairs.weight, attr, columns)
+        pairs = Edges(pairs.sender, pairs.receiver)
     engine = BlockedEngine(pairs, terms.receiver.size(0), block, g.symmetric)
     if keep_bytes is None:
         keep_bytes = KEEP_BYTES
     else:
         memory.keep(g, keep_bytes)
-    return apply(engine, terms, layers, weight, keep_bytes)
+    return apply(engine, terms, layers, edges, keep_bytes)

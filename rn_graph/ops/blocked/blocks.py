@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rn_graph.ops.blocked.layout import Segment
-from rn_graph.ops.function import PairList
+from rn_graph.ops.function import EdgeTensors, PairList
 
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
@@ -156,27 +156,30 @@ class EdgePairs:
     Args:
         receiver: Their receivers.
         sender: Their senders.
-        weight: Their weights, or ``None``.
-        d_weight: Where to write the gradients of the weights, or ``None``.
+        edges: What they bring along.
+        grads: Where to write, and of the columns add, its gradients.
     """
 
     def __init__(
         self,
         receiver: Tensor,
         sender: Tensor,
-        weight: Tensor | None,
-        d_weight: Tensor | None,
+        edges: EdgeTensors,
+        grads: EdgeTensors,
     ) -> None:
         self.receiver = receiver
         self.sender = sender
-        self.weight = None if weight is None else weight.unsqueeze(1)
-        self.d_weight = d_weight
+        self.edges = edges
+        self.grads = grads
         self.base_pairs = self.pairs = receiver.numel()
 
     def fill(self, receiver: Tensor, sender: Tensor, h: Tensor) -> None:
         """See :class:`DensePairs`."""
         torch.index_select(receiver, 0, self.receiver, out=h)
         h += sender.index_select(0, self.sender)
+        _, attr, columns = self.edges
+        if attr is not None and columns is not None:
+            h.addmm_(attr, columns.t())
 
     def add_late(self, late: Tensor, base: Tensor, h: Tensor) -> None:
         """See :class:`DensePairs`."""
@@ -187,8 +190,8 @@ class EdgePairs:
 
     def sum_to_rows(self, h: Tensor, out: Tensor) -> None:
         """See :class:`DensePairs`."""
-        if self.weight is not None:
-            h = h * self.weight
+        if self.edges.weight is not None:
+            h = h * self.edges.weight.unsqueeze(1)
         out.index_add_(0, self.receiver, h)
 
     def sum_late(self, grad: Tensor, out: Tensor) -> None:
@@ -198,10 +201,11 @@ class EdgePairs:
     def spread(self, grad: Tensor, h: Tensor, out: Tensor) -> None:
         """See :class:`DensePairs`."""
         torch.index_select(grad, 0, self.receiver, out=out)
-        if self.d_weight is not None:
-            self.d_weight.copy_((out * h).sum(1, dtype=self.d_weight.dtype))
-        if self.weight is not None:
-            out *= self.weight
+        weight, d_weight = self.edges.weight, self.grads.weight
+        if d_weight is not None:
+            d_weight.copy_((out * h).sum(1, dtype=d_weight.dtype))
+        if weight is not None:
+            out *= weight.unsqueeze(1)
         _threshold_backward(out, h, 0, grad_input=out)
 
     def sum_to_base(self, grad: Tensor, base: Tensor) -> None:
@@ -214,6 +218,12 @@ class EdgePairs:
         """See :class:`DensePairs`."""
         receiver.index_add_(0, self.receiver, grad)
         sender.index_add_(0, self.sender, grad)
+        _, attr, columns = self.edges
+        _, d_attr, d_columns = self.grads
+        if attr is not None and d_columns is not None:
+            d_columns.addmm_(grad.t(), attr.to(grad.dtype))
+        if columns is not None and d_attr is not None:
+            torch.mm(grad, columns.to(grad.dtype), out=d_attr)
 
     def listed(self, device: torch.device) -> PairList:
         """See :class:`DensePairs`."""

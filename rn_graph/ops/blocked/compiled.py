@@ -14,7 +14,7 @@ from rn_graph.batching import Complete
 from rn_graph.dtypes import accumulation_dtype
 from rn_graph.mlp import PairTerms
 from rn_graph.ops.blocked.engine import BlockedEngine
-from rn_graph.ops.function import Layers, split_layers
+from rn_graph.ops.function import NO_EDGES, Layers, split_layers
 
 
 def _read(*inputs: Any) -> tuple[BlockedEngine, PairTerms, Layers]:
@@ -39,7 +39,7 @@ _INPUTS = (
 def compiled_sum(*inputs: Any) -> Tensor:
     """The sum; ``parameters`` are weights, then biases."""
     engine, terms, layers = _read(*inputs)
-    return engine.forward(terms, layers, None, 0)[0]
+    return engine.forward(terms, layers, NO_EDGES, 0)[0]
 
 
 @torch.library.custom_op(
@@ -50,7 +50,7 @@ def compiled_sum(*inputs: Any) -> Tensor:
 def compiled_backward(grad: Tensor, *inputs: Any) -> list[Tensor]:
     """Its gradients: receiver, sender, late if there is one, parameters."""
     engine, terms, layers = _read(*inputs)
-    found = engine.backward(grad, terms, layers, None, [])
+    found = engine.backward(grad, terms, layers, NO_EDGES, [])
     flat = (*found.terms, *found.weights, *found.biases)
     return [d.to(terms.receiver.dtype) for d in flat if d is not None]
 

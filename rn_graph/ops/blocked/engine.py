@@ -19,7 +19,13 @@ from rn_graph.mlp import PairTerms
 from rn_graph.ops.blocked.blocks import Block, DensePairs, EdgePairs
 from rn_graph.ops.blocked.layout import Layout, make_layout
 from rn_graph.ops.blocked.memory import take
-from rn_graph.ops.function import Gradients, Layers, PairList
+from rn_graph.ops.function import (
+    NO_EDGES,
+    EdgeTensors,
+    Gradients,
+    Layers,
+    PairList,
+)
 
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
@@ -56,9 +62,11 @@ class BlockedEngine:
             self.index = pairs.sender, pairs.receiver
 
     def _blocks(
-        self, weight: Tensor | None = None, d_weight: Tensor | None = None
+        self,
+        edges: EdgeTensors = NO_EDGES,
+        grads: EdgeTensors = NO_EDGES,
     ) -> Sequence[Block]:
-        """Cut the pairs; edges write their weights' gradients."""
+        """Cut the pairs; edges write gradients of what they bring along."""
         pairs = self.pairs
         if isinstance(pairs, Complete):
             return [
@@ -67,9 +75,19 @@ class BlockedEngine:
             ]
         parts: list[Any] = [
             repeat(None) if part is None else part.split(self.block_pairs)
-            for part in (pairs.receiver, pairs.sender, weight, d_weight)
+            for part in (pairs.receiver, pairs.sender, *edges[:2], *grads[:2])
         ]
-        return [EdgePairs(*part) for part in zip(*parts, strict=False)]
+        return [
+            EdgePairs(
+                i,
+                j,
+                EdgeTensors(weight, attr, edges.columns),
+                EdgeTensors(d_weight, d_attr, grads.columns),
+            )
+            for i, j, weight, attr, d_weight, d_attr in zip(
+                *parts, strict=False
+            )
+        ]
 
     def _order(self, terms: PairTerms) -> PairTerms:
         """Bring terms into the order of the blocks."""
@@ -86,7 +104,7 @@ class BlockedEngine:
         self,
         terms: PairTerms,
         layers: Layers,
-        edge_weight: Tensor | None,
+        edges: EdgeTensors,
         keep_bytes: int,
     ) -> tuple[Tensor, list[Tensor]]:
         """Sum; keep activations of as many blocks as fit in ``keep_bytes``.
@@ -100,7 +118,7 @@ class BlockedEngine:
         out = like.new_zeros(self.num_rows, width, dtype=dtype)
         matrix = _workspace(like)
         kept: list[Tensor] = []
-        for block in self._blocks(edge_weight):
+        for block in self._blocks(edges):
             size = _bytes_to_keep(block, terms, layers) if keep_bytes > 0 else 0
             keep_bytes -= size
             if size and keep_bytes >= 0:
@@ -116,7 +134,7 @@ class BlockedEngine:
         grad: Tensor,
         terms: PairTerms,
         layers: Layers,
-        edge_weight: Tensor | None,
+        edges: EdgeTensors,
         kept: Sequence[Tensor],
     ) -> Gradients:
         """Gradients, in the type that they are summed in."""
@@ -134,14 +152,21 @@ class BlockedEngine:
             ),
             [zeros(weight) for weight in layers.weights],
             [zeros(bias) for bias in layers.biases],
-            None if edge_weight is None else zeros(edge_weight),
+            EdgeTensors(
+                *(
+                    zeros(part)
+                    if part is not None and part.requires_grad
+                    else None
+                    for part in edges
+                )
+            ),
         )
         nodes, rows = self.layout[:2]
         grad = grad.to(terms.receiver.dtype)
         grad = grad if rows is None else grad[rows]
         matrix = _workspace(terms.receiver)
         depth = len(layers.weights)
-        for block in self._blocks(edge_weight, total.edge_weight):
+        for block in self._blocks(edges, total.edges):
             if kept:
                 outputs = [_first(block, terms, matrix), *kept[:depth]]
                 kept = kept[depth:]

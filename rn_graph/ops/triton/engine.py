@@ -8,7 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rn_graph.mlp import PairTerms
-from rn_graph.ops.function import Gradients, Layers, PairList
+from rn_graph.ops.function import (
+    NO_EDGES,
+    EdgeTensors,
+    Gradients,
+    Layers,
+    PairList,
+)
 from rn_graph.ops.triton.backward import backward_kernel
 from rn_graph.ops.triton.forward import forward_kernel
 from rn_graph.ops.triton.plan import PARTS, Plan, pair_rows
@@ -56,7 +62,7 @@ class TritonEngine:
         self,
         terms: PairTerms,
         layers: Layers,
-        edge_weight: Tensor | None = None,
+        edges: EdgeTensors = NO_EDGES,
         keep_bytes: int = 0,
     ) -> tuple[Tensor, list[Tensor]]:
         """The sums, ``[num_rows, width]``, float32; nothing is kept."""
@@ -82,7 +88,7 @@ class TritonEngine:
         grad: Tensor,
         terms: PairTerms,
         layers: Layers,
-        edge_weight: Tensor | None,
+        edges: EdgeTensors,
         kept: Sequence[Tensor],
     ) -> Gradients:
         """Gradients in float32, a workspace of tiles at a time."""

@@ -17,7 +17,13 @@ import torch
 from rn_graph.batching import Complete, complete_edge_index
 from rn_graph.mlp import PairMLP, PairTerms
 from rn_graph.ops import pair_sum
-from rn_graph.ops.function import Layers, PairList, PairSum, formula
+from rn_graph.ops.function import (
+    NO_EDGES,
+    Layers,
+    PairList,
+    PairSum,
+    formula,
+)
 from rn_graph.ops.triton import plan
 from rn_graph.ops.triton.engine import TritonEngine
 
@@ -88,10 +94,10 @@ def compare(problem, twice=False):
         torch.tensor(sizes), self_pairs, torch.device("cpu"), share
     )
     terms = PairTerms(receiver, sender, late)
-    out = PairSum.apply(engine, late_layer, 0, *terms, None, *parameters)
+    out = PairSum.apply(engine, late_layer, 0, *terms, *NO_EDGES, *parameters)
     pairs = list_pairs(sizes, self_pairs, share)
     layers = Layers(weights, biases, late_layer)
-    expected = formula(pairs, nodes, terms, layers, None)
+    expected = formula(pairs, nodes, terms, layers, NO_EDGES)
     assert out.dtype == torch.float32
     listed = torch.stack(engine.listed(out.device), 1).tolist()
     assert sorted(listed) == sorted(torch.stack(pairs, 1).tolist())
