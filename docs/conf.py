@@ -86,7 +86,7 @@ html_math_renderer = "mathml"
 # "Show source" hands out a notebook as a notebook.
 html_sourcelink_suffix = ""
 html_theme_options = {
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 5,
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],
