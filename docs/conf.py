@@ -8,6 +8,7 @@ written as MathML, which browsers draw by themselves.
 
 import datetime
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,11 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))  # the notebooks' tasks are in datasets/
+sys.path.insert(0, str(ROOT))
+# Notebooks run with the checkout that the pages are of.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+)
 
 import rn_graph  # noqa: E402
 
@@ -92,7 +97,8 @@ html_theme_options = {
     "footer_end": [],
     "show_prev_next": True,
 }
-html_sidebars = {"docs/index": []}
+# Pages that have none below them need no menu of those.
+html_sidebars = {page: [] for page in ("docs/*", "C*", "results/**")}
 templates_path: list[str] = []
 
 log = logging.getLogger(__name__)

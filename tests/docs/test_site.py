@@ -97,7 +97,9 @@ def test_links_lead_somewhere(pages):
                 continue
             target, _, anchor = unquote(link).partition("#")
             to = (path.parent / target).resolve() if target else path
-            if not to.exists() or (anchor and to in pages and anchor not in pages[to].anchors):
+            if not to.exists() or (
+                anchor and to in pages and anchor not in pages[to].anchors
+            ):
                 wrong.append(f"{path}: {link}")
     assert not wrong, "\n".join(wrong)
 
