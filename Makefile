@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: run smoke test clean
+.PHONY: run smoke test docs clean
 
 run: $(VENV)/experiments.done  ## Ask trained models, then train small ones
 	$(BIN)/python -m experiments show results/sort_of_clevr
@@ -20,6 +20,10 @@ test: $(VENV)/test.done  ## Style, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+docs: $(VENV)/docs.done  ## The site, in build/docs; runs the notebooks
+	$(BIN)/python -m sphinx -E -W --keep-going -c docs . build/docs
+	@echo "The site: build/docs/index.html"
 
 clean:  ## Remove the environment; data/ and runs/ stay
 	rm -rf $(VENV)
@@ -36,4 +40,8 @@ $(VENV)/experiments.done: $(VENV)/made.done pyproject.toml constraints.txt
 
 $(VENV)/test.done: $(VENV)/experiments.done
 	$(BIN)/python -m pip install -c constraints.txt -e '.[experiments,test,dev]'
+	@touch $@
+
+$(VENV)/docs.done: $(VENV)/experiments.done
+	$(BIN)/python -m pip install -c constraints.txt -e '.[experiments,docs]'
 	@touch $@

@@ -104,15 +104,15 @@ def question_rows(batch: Tensor, question_batch: Tensor) -> QuestionRows:
         The rows: ``node [R]`` and ``question [R]``, with
         :math:`R = \sum_q |\mathcal{V}_{g(q)}|`.
 
-    .. code-block:: python
-
-        question_rows(tensor([0, 0, 1]), tensor([1, 0, 0]))
-        # node     [2, 0, 1, 0, 1]
-        # question [0, 1, 1, 2, 2]
-
     Raises:
         TypeError: If either is not an integer tensor.
         ValueError: If ``batch`` is not sorted, or an index is negative.
+
+    Example:
+        >>> batch = torch.tensor([0, 0, 1])
+        >>> rows = question_rows(batch, torch.tensor([1, 0, 0]))
+        >>> rows.node.tolist(), rows.question.tolist()
+        ([2, 0, 1, 0, 1], [0, 1, 1, 2, 2])
     """
     check_index("batch", batch, ordered=True)
     check_index("question_batch", question_batch)
@@ -146,6 +146,10 @@ def complete_edge_index(
     Raises:
         TypeError: If ``batch`` is not an integer tensor.
         ValueError: If it is not sorted, or both arguments are missing.
+
+    Example:
+        >>> complete_edge_index(torch.tensor([0, 0, 1])).tolist()
+        [[0, 1, 0, 1, 2], [0, 0, 1, 1, 2]]
     """
     if batch is None:
         if num_nodes is None:

@@ -143,6 +143,14 @@ class RNConv(MessagePassing):
         - **output:** :math:`(|\mathcal{V}_t|, F_{out})`; with
           ``question_batch``, one block of nodes for each question
           (:func:`~rn_graph.question_rows` names the rows)
+
+    Example:
+        >>> conv = RNConv(16, 32)
+        >>> x, batch = torch.randn(5, 16), torch.tensor([0, 0, 0, 1, 1])
+        >>> conv(x, batch=batch).shape  # 3² and 2² pairs
+        torch.Size([5, 32])
+        >>> conv(x, torch.tensor([[0, 3], [1, 4]])).shape  # two edges
+        torch.Size([5, 32])
     """
 
     def __init__(

@@ -55,8 +55,8 @@ def pair_contributions(
     over messages:
 
     .. math::
-        c_p = \Big\langle \mathbf{m}_p, \int_0^1 \nabla f_a(\mathbf{r} + t \,
-        \mathbf{s}) \, \mathrm{d}t \Big\rangle, \qquad
+        c_p = \left\langle \mathbf{m}_p, \int_0^1 \nabla f_a(\mathbf{r} + t \,
+        \mathbf{s}) \, \mathrm{d}t \right\rangle, \qquad
         \sum_p c_p = f_a(\mathbf{r} + \mathbf{s}) - f_a(\mathbf{r})
 
     Args:

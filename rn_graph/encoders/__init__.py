@@ -21,8 +21,10 @@ and :class:`ResidualNet`. Modules that make questions, and the fields that
 :class:`VectorQuestion`  of a vector            ``vector``
 ======================== ====================== ====================
 
-Functions without parameters that make objects are in
-:mod:`rn_graph.encoders.objects`.
+Functions without parameters that make objects, :class:`Nodes`:
+:func:`map_to_nodes` of cells, :func:`text_to_nodes` and
+:func:`sequence_to_nodes` of vectors in order, :func:`attributes_to_nodes` of
+tables.
 """
 
 from rn_graph.encoders.cells import Cells

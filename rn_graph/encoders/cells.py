@@ -30,8 +30,8 @@ class Cells(nn.Module):
 
     Args:
         cnn: Maps what the batch holds to feature maps ``[G, C, h, w]``, as
-            those of :mod:`rn_graph.encoders.cnn`; ``None``: the batch holds
-            feature maps.
+            :class:`ConvNet` or :class:`ResidualNet` do; ``None``: the batch
+            holds feature maps.
         in_channels: Channels of what the batch holds.
         channels: Channels of the CNN's maps; ``None``: its ``out_channels``,
             or ``in_channels`` without a CNN. (default: ``None``)

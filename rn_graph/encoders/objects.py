@@ -56,10 +56,12 @@ def map_to_nodes(x: Tensor) -> Nodes:
         TypeError: If ``x`` is not a floating-point tensor.
         ValueError: For another shape.
 
-    .. code-block:: python
-
-        nodes = map_to_nodes(cnn(images))
-        answer = RelationNetwork(C + 2, 10)(nodes.x, None, nodes.batch)
+    Example:
+        >>> nodes = map_to_nodes(torch.randn(2, 24, 5, 5))
+        >>> nodes.x.shape
+        torch.Size([50, 26])
+        >>> nodes.pos[:3].tolist()
+        [[-1.0, -1.0], [-0.5, -1.0], [0.0, -1.0]]
     """
     _check_dim("x", x, 4, "[B, C, H, W]", floating=True)
     graphs, channels, height, width = x.shape

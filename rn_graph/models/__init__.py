@@ -1,16 +1,16 @@
 """Models that answer questions about scenes, all called alike.
 
-============================ ===============================================
-:class:`RelationNetwork`     g over pairs of objects
-:class:`RecurrentRelationNetwork`
-                             g in rounds, an answer after each
-:class:`GNN`                 PyG's graph neural networks, and RNConv in rounds
-:class:`DeepSets`            objects without pairs, summed
-:class:`Set2Set`             objects without pairs, read by attention
-:class:`JoinedMLP`           all objects joined to one vector
-:class:`QuestionOnly`        no objects
-:class:`MostFrequentAnswer`  neither objects nor words
-============================ ===============================================
+================================= ==========================================
+:class:`RelationNetwork`          g over pairs of objects
+:class:`RecurrentRelationNetwork` g in rounds, an answer after each
+:class:`GNN`                      PyG's graph neural networks, and RNConv in
+                                  rounds
+:class:`DeepSets`                 objects without pairs, summed
+:class:`Set2Set`                  objects without pairs, read by attention
+:class:`JoinedMLP`                all objects joined to one vector
+:class:`QuestionOnly`             no objects
+:class:`MostFrequentAnswer`       neither objects nor words
+================================= ==========================================
 """
 
 from rn_graph.models.blind import MostFrequentAnswer, QuestionOnly

@@ -43,7 +43,8 @@ class SceneModel(nn.Module):
 
     #: Width of an object, where a subclass leaves its check to this class.
     in_channels: int | None = None
-    #: Features of given edges; 0: edges without; ``None``: no edges.
+    #: Width of the features of given edges, 0 for edges without features;
+    #: ``None``, if there are no edges.
     edge_channels: int | None = None
 
     def __init__(

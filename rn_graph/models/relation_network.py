@@ -66,6 +66,12 @@ class RelationNetwork(SceneModel):
     Shapes:
         - **input:** objects :math:`(N, F)`, questions :math:`(Q, C)`
         - **output:** scores :math:`(Q, A)`
+
+    Example:
+        >>> model = RelationNetwork(16, out_channels=10, question_channels=8)
+        >>> x, batch = torch.randn(5, 16), torch.tensor([0, 0, 0, 1, 1])
+        >>> model(x, torch.randn(2, 8), batch).shape
+        torch.Size([2, 10])
     """
 
     def __init__(

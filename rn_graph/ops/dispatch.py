@@ -13,6 +13,7 @@ from rn_graph.ops.dense import sum_dense
 from rn_graph.ops.function import Layers, apply, cast
 from rn_graph.ops.rows import sum_rows
 
+#: Names of the backends.
 BACKENDS = ("dense", "blocked", "rows", "reference", "triton")
 
 #: Bytes of one layer's activations that the dense form takes at most; and in
