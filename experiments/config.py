@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
+from datasets.messages import nearest
 from datasets.task import Data, find_task
 from experiments.ranges import (
     Count,
@@ -272,7 +273,7 @@ class CompareConfig:
             if name not in MODELS:
                 raise ValueError(
                     f"unknown model {name!r}: expected some of "
-                    f"{', '.join(MODELS)}"
+                    f"{', '.join(MODELS)}{nearest(name, MODELS)}"
                 )
             if MODELS[name].distilled and not self.train.shrink_steps:
                 raise ValueError(
@@ -450,7 +451,7 @@ def preset_path(preset: str, folder: Path = PRESETS) -> Path:
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     raise FileNotFoundError(
         f"no preset {preset!r}: expected one of {', '.join(names)}, or the "
-        f"path of a YAML file"
+        f"path of a YAML file{nearest(preset, names)}"
     )
 
 

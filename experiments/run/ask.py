@@ -52,7 +52,11 @@ class AskConfig(Source):
         super().__post_init__()
         for key in ("question", "run"):
             if not getattr(self, key):
-                raise ValueError(f"`{key}` is missing")
+                raise ValueError(
+                    f"`{key}` is missing: expected a question in quotes, and "
+                    f"a trained run, as in ask 'How many red things are "
+                    f"there?' --run results/full/rn/seed-0"
+                )
 
 
 class Reply(NamedTuple):
