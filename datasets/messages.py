@@ -17,7 +17,7 @@ _OWN = ("datasets", "experiments", "rn_graph")
 @contextmanager
 def told_what_is_missing() -> Iterator[None]:
     """Imports in here end the program with one line if they fail."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         sys.exit(
             f"error: this is Python {sys.version.split()[0]}, expected 3.11 "
             f"or newer: `make run` makes a .venv with it, then `source "

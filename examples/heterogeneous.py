@@ -71,11 +71,11 @@ def make_nets() -> dict[str, Net]:
     }
 
 
-def train(model: nn.Module, data: HeteroData, epochs: int) -> None:
+def train(model: nn.Module, data: HeteroData, steps: int) -> None:
     """Train on all jobs of a year in each step."""
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, epochs)
-    for _ in range(epochs):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, steps)
+    for _ in range(steps):
         optimizer.zero_grad()
         F.cross_entropy(model(data), data["job"].y).backward()
         optimizer.step()
@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train both on one year, and print what they reach on the next."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--jobs", type=int, default=2000)
-    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     now = make_year(args.jobs, args.seed)
@@ -104,7 +104,7 @@ def main(argv: list[str] | None = None) -> None:
     for name, model in make_nets().items():
         size = sum(p.numel() for p in model.parameters())
         start = time.perf_counter()
-        train(model, now, args.epochs)
+        train(model, now, args.steps)
         print(
             f"{name:8}  {size:6,} parameters  "
             f"{time.perf_counter() - start:3.0f} s  training "

@@ -5,7 +5,7 @@ are a noisy copy. Has a node at least three neighbours of its own colour? The
 answer lies in the edges one by one: whether *these two* have the same colour.
 RNConv sees both ends of an edge at once; GCNConv averages them, and SAGEConv
 has a node beside the mean of its neighbours. Nodes are split at random; the
-epoch best on validation is the one that is tested.
+step best on validation is the one that is tested.
 
     python examples/node_level.py
 """
@@ -70,11 +70,11 @@ def accuracy(model: nn.Module, data: Data, mask: Tensor) -> float:
     return right[mask].float().mean().item()
 
 
-def fit(model: nn.Module, data: Data, epochs: int) -> tuple[float, float]:
+def fit(model: nn.Module, data: Data, steps: int) -> tuple[float, float]:
     """Train; accuracy on validation and test, where validation was best."""
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     best = (0.0, 0.0)
-    for _ in range(epochs):
+    for _ in range(steps):
         model.train()
         optimizer.zero_grad()
         scores = model(data.x, data.edge_index)
@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train each network on the same graph, and print what it reached."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--nodes", type=int, default=3000)
-    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     torch.manual_seed(args.seed)
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
     for name, model in make_nets().items():
         size = sum(p.numel() for p in model.parameters())
         start = time.perf_counter()
-        val, test = fit(model, data, args.epochs)
+        val, test = fit(model, data, args.steps)
         print(
             f"{name:8}  {size:6,} parameters  "
             f"{time.perf_counter() - start:3.0f} s  validation "

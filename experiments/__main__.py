@@ -119,10 +119,10 @@ def usage() -> str:
     return "\n".join(
         [
             *lines,
-            "\nAfter $ stands an example, with `python -m experiments` before it. "
-            "Begin with\n`show` and `ask`; then `compare first` trains four "
-            "models in about five minutes.\npython -m experiments COMMAND "
-            "--help tells more of each.",
+            "\nAfter $ stands an example, to be typed after `python -m "
+            "experiments`. Begin with\n`show` and `ask`; then `compare first` "
+            "trains four models in about five minutes.\nCOMMAND --help tells "
+            "more of each.",
         ]
     )
 

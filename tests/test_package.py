@@ -5,6 +5,7 @@ import pkgutil
 import re
 import tomllib
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_supported_pythons_are_tested():
 def test_every_requirement_has_a_tested_version():
     known = {re.sub(r"[-_.]+", "-", name).lower() for name in PINNED}
     extras = PROJECT["optional-dependencies"]
-    wanted = [*PROJECT["dependencies"], *sum(extras.values(), [])]
+    wanted = [*PROJECT["dependencies"], *chain(*extras.values())]
     names = {re.match(r"[\w.-]+", w)[0].lower() for w in wanted}
     assert names - known == {"torch-scatter"}  # built from source, optional
 

@@ -38,13 +38,17 @@ def test_a_missing_package_ends_a_program_with_one_line(argv):
 
 
 def test_an_error_of_our_own_is_not_hidden():
-    with pytest.raises(ModuleNotFoundError, match=r"datasets\.nothing"):
-        with told_what_is_missing():
-            import datasets.nothing  # noqa: F401
+    with (
+        pytest.raises(ModuleNotFoundError, match=r"datasets\.nothing"),
+        told_what_is_missing(),
+    ):
+        import datasets.nothing  # noqa: F401
 
 
 def test_an_old_python_is_named(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 10, 13))
-    with pytest.raises(SystemExit, match=r"expected 3\.11 or newer"):
-        with told_what_is_missing():
-            pytest.fail("went on")
+    with (
+        pytest.raises(SystemExit, match=r"expected 3\.11 or newer"),
+        told_what_is_missing(),
+    ):
+        pytest.fail("went on")

@@ -27,6 +27,6 @@ def test_networks_are_compared_fairly():
 
 
 def test_command(capsys):
-    found = accuracies(example, ["--jobs", "500", "--epochs", "60"], capsys)
+    found = accuracies(example, ["--jobs", "500", "--steps", "60"], capsys)
     assert list(found) == ["most frequent answer", "SAGEConv", "RNConv"]
     assert found["RNConv"][-1] > found["most frequent answer"][0] + 5

@@ -26,7 +26,7 @@ def test_networks_are_compared_fairly():
 
 def test_command(capsys):
     found = accuracies(
-        example, ["--nodes", "400", "--epochs", "60", "--seed", "3"], capsys
+        example, ["--nodes", "400", "--steps", "60", "--seed", "3"], capsys
     )
     assert list(found)[1:] == ["GCNConv", "SAGEConv", "RNConv"]
     # It is the pairs that are learned from.
