@@ -4,127 +4,77 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import NamedTuple
 
 from datasets.messages import nearest, told_what_is_missing
 
-
-class Command(NamedTuple):
-    """A command.
-
-    Args:
-        module: Where its ``main`` is.
-        what: What it does.
-        example: Its options, as one would first try it.
-    """
-
-    module: str
-    what: str
-    example: str = ""
-
+#: Command → where its ``main`` is, and what it does.
+COMMANDS = {
+    "compare": ("run.compare", "train models side by side, and tabulate"),
+    "evaluate": ("run.evaluate", "make a run's test figures again"),
+    "show": ("run.show", "let trained models answer fresh questions"),
+    "ask": ("run.ask", "ask a trained model a question"),
+    "features": ("run.features", "write a trained CNN's maps into stores"),
+    "report": ("report.tables", "make a comparison's tables and plots again"),
+    "export": ("report.export", "write down a run's weights and model card"),
+    "draw_pairs": ("report.draw_pairs", "draw the pairs that are selected"),
+    "ablations": ("studies.ablations", "train models under many recipes"),
+    "map": ("studies.map", "which models answer which tasks"),
+    "growth": ("studies.growth", "how models fall as objects grow"),
+    "pair_recall": ("studies.pair_recall", "which deciding pairs are kept"),
+    "scaling": ("studies.scaling", "time and memory as objects grow"),
+    "cost": ("measure.cost", "FLOPs, time and memory of a run's model"),
+    "pair_sum": ("measure.pair_sum.command", "RNConv's sum and its peers"),
+    "steps": ("measure.steps", "what each step towards that sum gives"),
+    "breakdown": ("measure.breakdown", "where a training step's time goes"),
+    "loader": ("measure.loader", "how fast batches are put together"),
+}
 
 RUN = "results/full/rn/seed-0"
-#: What one wants → the commands for it, in the order in which they are used.
-GROUPS = {
+#: What one wants → the commands for it, in the order of use, and what one
+#: would first type after each.
+EXAMPLES = {
     "Look at what is there (seconds; trained models lie in results/)": {
-        "show": Command(
-            "run.show",
-            "let trained models answer fresh questions",
-            "results/full",
-        ),
-        "ask": Command(
-            "run.ask",
-            "ask a trained model a question of your own",
-            f'"What color is the large cube?" --run {RUN}',
-        ),
-        "draw_pairs": Command(
-            "report.draw_pairs",
-            "draw the pairs that are selected",
-            "--share 0.2 --out pairs.png",
-        ),
+        "show": "results/full",
+        "ask": f'"What color is the large cube?" --run {RUN}',
+        "draw_pairs": "--share 0.2 --out pairs.png",
     },
     "Train and compare (minutes to hours; results go to runs/)": {
-        "compare": Command(
-            "run.compare",
-            "train models side by side, and tabulate",
-            "first --plan",
-        ),
-        "report": Command(
-            "report.tables",
-            "make a comparison's tables and plots again",
-            "runs/first",
-        ),
-        "evaluate": Command(
-            "run.evaluate",
-            "make a run's test figures again",
-            "runs/first/rn/seed-0",
-        ),
-        "export": Command(
-            "report.export",
-            "write down a run's weights and model card",
-            "runs/first/rn/seed-0 --out runs/mine",
-        ),
-        "features": Command(
-            "run.features",
-            "write a trained CNN's maps into stores",
-            "PICTURE_RUN --out data/maps",
-        ),
+        "compare": "first --plan",
+        "report": "runs/first",
+        "evaluate": "runs/first/rn/seed-0",
+        "export": "runs/first/rn/seed-0 --out runs/mine",
+        "features": "PICTURE_RUN --out data/maps",
     },
-    "Study (hours; each is a table of docs/results.md)": {
-        "map": Command(
-            "studies.map", "which models answer which tasks", "map/small"
-        ),
-        "ablations": Command(
-            "studies.ablations", "train models under many recipes", "recipe"
-        ),
-        "pair_recall": Command(
-            "studies.pair_recall", "which deciding pairs are kept"
-        ),
-        "scaling": Command(
-            "studies.scaling", "time and memory as objects grow"
-        ),
+    "Study (hours; what docs/results.md is made of)": {
+        "map": "map/small",
+        "growth": "growth/small",
+        "ablations": "recipe",
+        "pair_recall": "",
+        "scaling": "",
     },
-    "Measure (minutes; see docs/performance.md)": {
-        "cost": Command(
-            "measure.cost",
-            "FLOPs, time and memory of a run's model",
-            RUN,
-        ),
-        "pair_sum": Command(
-            "measure.pair_sum.command", "RNConv's sum and its peers"
-        ),
-        "steps": Command(
-            "measure.steps", "what each step towards that sum gives"
-        ),
-        "breakdown": Command(
-            "measure.breakdown",
-            "where a training step's time goes",
-        ),
-        "loader": Command(
-            "measure.loader", "how fast batches are put together", "quick"
-        ),
+    "Measure (minutes; what docs/performance.md is made of)": {
+        "cost": RUN,
+        "pair_sum": "",
+        "steps": "",
+        "breakdown": "",
+        "loader": "quick",
     },
 }
-COMMANDS = {k: v for group in GROUPS.values() for k, v in group.items()}
+END = """After $ stands an example, to be typed after `python -m experiments`. Begin with
+`show` and `ask`; then `compare first` trains four models in about five minutes.
+python -m experiments COMMAND --help tells more of each."""
 
 
 def usage() -> str:
     """List the commands, in the order of use, with an example of each."""
-    lines = ["usage: python -m experiments COMMAND [OPTIONS]"]
-    for title, commands in GROUPS.items():
-        lines += ["", title]
-        for name, command in commands.items():
-            lines.append(f"  {name:12} {command.what}")
-            lines.append(f"{'':15}$ {name} {command.example}".rstrip())
-    return "\n".join(
-        [
-            *lines,
-            "\nAfter $ stands an example, to be typed after `python -m "
-            "experiments`. Begin with\n`show` and `ask`; then `compare first` "
-            "trains four models in about five minutes.\nCOMMAND --help tells "
-            "more of each.",
-        ]
-    )
+    lines = ["usage: python -m experiments COMMAND [OPTIONS]", ""]
+    for title, examples in EXAMPLES.items():
+        lines.append(title)
+        for name, options in examples.items():
+            lines.append(f"  {name:15}{COMMANDS[name][1]}")
+            lines.append(f"{'':17}$ {name} {options}".rstrip())
+        lines.append("")
+    return "\n".join([*lines, END])
 
 
 def main(argv: list[str]) -> None:
@@ -144,7 +94,7 @@ def main(argv: list[str]) -> None:
         )
     # Imported late: a command needs no more than its own libraries.
     with told_what_is_missing():
-        module = import_module(f"experiments.{COMMANDS[name].module}")
+        module = import_module(f"experiments.{COMMANDS[name][0]}")
     module.main(options)
 
 

@@ -30,7 +30,7 @@ from experiments.ranges import (
     UnitFloat,
     Width,
 )
-from experiments.run.models import MODELS
+from experiments.run.models import MODELS, check_models
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -269,12 +269,8 @@ class CompareConfig:
     def __post_init__(self) -> None:
         if isinstance(self.models, str):
             self.models = [name.strip() for name in self.models.split(",")]
-        for name in [*self.models, self.reference]:
-            if name not in MODELS:
-                raise ValueError(
-                    f"unknown model {name!r}: expected some of "
-                    f"{', '.join(MODELS)}{nearest(name, MODELS)}"
-                )
+        check_models([*self.models, self.reference])
+        for name in self.models:
             if MODELS[name].distilled and not self.train.shrink_steps:
                 raise ValueError(
                     f"`train.shrink_steps` is 0, expected the steps in which "

@@ -4,19 +4,24 @@ From `Xu et al. (2020) <https://arxiv.org/abs/1905.13211>`_: a relational
 argmax, which one step over all pairs answers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
+from torch_geometric.data import Batch
 
 from datasets.made import Made, one_each
 from datasets.store import Schema
 from datasets.treasures import (
     KINDS,
+    MOST,
     TreasureData,
     TreasureTask,
     as_scenes,
+    augment,
     draw_treasures,
 )
 
@@ -53,6 +58,10 @@ class FurthestPair(TreasureTask):
     )
     categories: ClassVar = {"furthest pair": ("furthest pair",)}
 
+    def augmentation(self, settings: Any) -> Callable[[Batch], Batch]:
+        """Other places, as far apart; other kinds, named in the answer."""
+        return change
+
     def sample(
         self, settings: FurthestPairData, rng: np.random.Generator, count: int
     ) -> Made:
@@ -70,6 +79,27 @@ class FurthestPair(TreasureTask):
         np.put_along_axis(decides, pair, True, axis=1)
         asked = one_each(_ANSWER[kinds[:, 0], kinds[:, 1]], decides)
         return Made(as_scenes(scenes), asked)
+
+
+def change(batch: Batch) -> Batch:
+    """Turn each scene, exchange its kinds, and draw other values.
+
+    Values decide nothing; left as they are, a scene is known again by them.
+
+    Args:
+        batch: As of :func:`~datasets.treasures.augment`.
+    """
+    out, device = augment(batch), batch.y.device
+    kinds = len(KINDS)
+    becomes = torch.rand(batch.num_graphs, kinds, device=device).argsort(1)
+    kind = becomes[batch.batch, batch.x[:, :kinds].argmax(1)]
+    out.x[:, :kinds] = torch.eye(kinds, device=device)[kind]
+    value = torch.randint(0, MOST + 1, (len(kind),), device=device)
+    out.x[:, kinds] = value / (MOST / 2) - 1
+    named = torch.tensor(_ANSWERS, device=device)[batch.y]
+    first, second = becomes[batch.question_batch].gather(1, named).unbind(1)
+    out.y = torch.from_numpy(_ANSWER).to(device)[first, second]
+    return out
 
 
 def furthest(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from datasets.messages import nearest
 from experiments.ranges import Size, Width
 from rn_graph import GNN, DeepSets, QuestionOnly, RelationNetwork, SceneQA
 from rn_graph.encoders import (
@@ -428,6 +429,21 @@ MODELS: dict[str, ModelSpec] = {
         "Most frequent answer of the type", None, matched=False
     ),
 }
+
+
+def check_models(names: Iterable[str], among: Iterable[str] = MODELS) -> None:
+    """Check that models are some of those that there are.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    known = list(among)
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"unknown model {name!r}: expected some of {', '.join(known)}"
+                f"{nearest(name, known)}"
+            )
 
 
 def label(name: str, share: float | None, depth: int | None) -> str:

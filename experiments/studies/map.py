@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from datasets.files import write
 from datasets.task import find_task
 from experiments.cli import parse
 from experiments.config import (
@@ -24,11 +23,10 @@ from experiments.config import (
     merge,
     read,
 )
-from experiments.report.plots import write_figure
-from experiments.report.results import Result, read_results
-from experiments.report.tables import accuracy, github_table, insert_some
+from experiments.report.results import read_results
 from experiments.run.compare import compare
-from experiments.run.models import MODELS, layers
+from experiments.run.models import MODELS, check_models
+from experiments.studies.columns import Column, Groups, show, shown
 
 PROG = "python -m experiments map"
 HELP = """Run several comparisons under one protocol, and put them into one
@@ -75,12 +73,7 @@ class MapConfig:
                 raise ValueError(
                     f"`{key}` is empty, expected some, as in map/small"
                 )
-        for model in self.all_models:
-            if model not in MODELS:
-                raise ValueError(
-                    f"`models` has {model!r}, expected some of "
-                    f"{', '.join(MODELS)}"
-                )
+        check_models(self.all_models)
 
     @property
     def folder(self) -> Path:
@@ -115,39 +108,6 @@ class MapConfig:
         ]
 
 
-class Column(NamedTuple):
-    """A task, or one of its categories.
-
-    Attributes:
-        task: The task's title.
-        category: A category, or ``all``.
-        results: Each model's.
-    """
-
-    task: str
-    category: str
-    results: dict[str, Result]
-
-    @property
-    def title(self) -> str:
-        """What is above it."""
-        if self.category == "all":
-            return self.task
-        return f"{self.task}, {self.category}"
-
-    def mean(self, model: str) -> float:
-        """Test accuracy in percent; NaN where there is none."""
-        if model not in self.results:
-            return math.nan
-        return 100 * self.results[model].mean(self.category)
-
-    def text(self, model: str) -> str:
-        """Test accuracy in percent, with its interval."""
-        if model not in self.results:
-            return "–"
-        return accuracy(self.results[model], self.category)
-
-
 def columns(folder: Path, tasks: Mapping[str, Sequence[str]]) -> list[Column]:
     """Read what comparisons found; those that are not there are left out.
 
@@ -180,59 +140,7 @@ def columns(folder: Path, tasks: Mapping[str, Sequence[str]]) -> list[Column]:
     return found
 
 
-def shown(
-    groups: Mapping[str, Sequence[str]], found: Sequence[Column]
-) -> dict[str, list[str]]:
-    """The models of each group that have results."""
-    have = set(chain.from_iterable(column.results for column in found))
-    kept = {
-        title: [name for name in names if name in have]
-        for title, names in groups.items()
-    }
-    return {title: names for title, names in kept.items() if names}
-
-
-def accuracy_table(
-    found: Sequence[Column], groups: Mapping[str, Sequence[str]]
-) -> str:
-    """Test accuracy in Markdown, tasks by models."""
-    rows = []
-    for title, names in groups.items():
-        rows.append([f"*{title}*", *("" for _ in found)])
-        for name in names:
-            texts = (column.text(name) for column in found)
-            rows.append([MODELS[name].label, *texts])
-    return github_table(["", *(column.title for column in found)], rows)
-
-
-def cost_table(
-    found: Sequence[Column], groups: Mapping[str, Sequence[str]]
-) -> str:
-    """FLOPs of a question, ms a training step, and layers where tuned."""
-    tasks = list({column.task: column for column in found}.values())
-    rows = [
-        [MODELS[name].label, *(_cost(column, name) for column in tasks)]
-        for name in chain.from_iterable(groups.values())
-        if MODELS[name].build
-    ]
-    return github_table(["", *(column.task for column in tasks)], rows)
-
-
-def _cost(column: Column, model: str) -> str:
-    result = column.results.get(model)
-    if result is None or result.cost("flops") is None:
-        return "–"
-    text = (
-        f"{result.cost('flops') / 1e6:.2f} M, {result.cost('step_ms'):.0f} ms"
-    )
-    if result.depth is None:
-        return text
-    return f"{text}, {layers(result.depth)}"
-
-
-def draw(
-    found: Sequence[Column], groups: Mapping[str, Sequence[str]]
-) -> Figure:
+def draw(found: Sequence[Column], groups: Groups) -> Figure:
     """Draw the map: a cell the darker, the nearer it is to 100 % from a guess.
 
     Args:
@@ -276,34 +184,12 @@ def draw(
     return figure
 
 
-def write_map(config: MapConfig) -> dict[str, str]:
-    """Write tables and picture into the folder of the results.
-
-    Returns:
-        The tables in Markdown, by the names of their markers.
-    """
-    found = columns(config.folder, config.tasks)
-    groups = shown(config.models, found)
-    tables = {
-        config.name: accuracy_table(found, groups),
-        f"{config.name}-cost": cost_table(found, groups),
-    }
-    text = "\n\n".join(tables.values())
-    write(config.folder / "table.md", text + "\n")
-    write_figure(draw(found, groups), config.folder / "map.png", dpi=150)
-    print(f"\n{text}\n")
-    print(f"Table: {config.folder / 'table.md'}")
-    print(f"Plot:  {config.folder / 'map.png'}")
-    return tables
-
-
 def main(argv: list[str]) -> None:
     """Compare on every task; show all together."""
     config = parse(MapConfig, argv, PROG, HELP)
     if not config.report_only:
         for comparison in config.comparisons():
             compare(comparison)
-    tables = write_map(config)
-    if config.readme:
-        insert_some(Path(config.readme), tables)
-        print(f"Put into {config.readme}")
+    found = columns(config.folder, config.tasks)
+    groups = shown(config.models, found)
+    show(config.folder, found, groups, draw(found, groups), config.readme)

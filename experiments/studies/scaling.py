@@ -27,7 +27,7 @@ from experiments.config import check_folder_name
 from experiments.measure.matching import count_parameters, match_parameters
 from experiments.measure.memory import PeakMemory
 from experiments.report.plots import write_figure
-from experiments.run.models import MODELS
+from experiments.run.models import MODELS, check_models
 from experiments.run.provenance import provenance
 from experiments.run.runs import flatten
 from experiments.studies.scaling_models import (
@@ -95,12 +95,7 @@ class ScalingConfig:
     def __post_init__(self) -> None:
         if isinstance(self.models, str):
             self.models = [name.strip() for name in self.models.split(",")]
-        for name in self.models:
-            if name not in LABELS:
-                raise ValueError(
-                    f"unknown model {name!r}: expected some of "
-                    f"{', '.join(LABELS)}"
-                )
+        check_models(self.models, LABELS)
         check_folder_name(self.name)
         for key in ("models", "objects"):
             if not getattr(self, key):

@@ -1,9 +1,10 @@
 import shlex
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from experiments.__main__ import COMMANDS, GROUPS, RUN, main, usage
+from experiments.__main__ import COMMANDS, EXAMPLES, RUN, main, usage
 from experiments.config import CompareConfig, load_preset, read
 from tests.experiments.test_tasks import error_of
 
@@ -14,20 +15,23 @@ def test_alone_it_teaches(capsys):
     main([])
     text = capsys.readouterr().out
     assert text.strip() == usage()
-    for name, command in COMMANDS.items():
-        assert f"  {name} " in text
-        assert f"$ {name} {command.example}".rstrip() in text
     assert all(len(line) <= 80 for line in text.splitlines())
-    first = next(iter(GROUPS.values()))
-    assert list(first)[:2] == ["show", "ask"]
+    examples = [*EXAMPLES.values()]
+    assert list(examples[0])[:2] == ["show", "ask"]
+    # Each command once, with an example.
+    assert sorted(COMMANDS) == sorted(chain(*examples))
+    for name, options in chain(*(group.items() for group in examples)):
+        assert f"$ {name} {options}".rstrip() in text
 
 
 def test_examples_name_what_is_there():
     assert (ROOT / RUN / "run.json").is_file()
-    for command in COMMANDS.values():
-        for word in shlex.split(command.example):
-            if word.startswith("results/"):
-                assert (ROOT / word).is_dir(), word
+    named = [v for group in EXAMPLES.values() for v in group.values()]
+    words = [word for options in named for word in shlex.split(options)]
+    for word in words:
+        if word.startswith("results/"):
+            assert (ROOT / word).is_dir(), word
+    assert words.count(RUN) == 2
 
 
 @pytest.mark.parametrize("name", COMMANDS)

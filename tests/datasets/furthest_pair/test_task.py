@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datasets.dataset import QuestionDataset
 from datasets.furthest_pair.task import TASK, FurthestPairData, furthest
 from datasets.task import Source
 from datasets.treasures import KINDS
@@ -92,3 +93,32 @@ def test_a_scene_is_asked_and_drawn():
     drawn = {text.get_text() for text in figure.axes[0].texts}
     assert drawn == set(TASK.objects(scene, settings, batch.pos))
     plt.close(figure)
+
+
+def test_changed_scenes_are_answered_by_the_same_pair(tmp_path):
+    seed = int(np.random.default_rng().integers(2**31))
+    print(f"seed {seed}")
+    torch.manual_seed(seed)
+    settings = FurthestPairData(train=40, val=1, test=1, seed=seed)
+    TASK.make(settings, tmp_path)
+    batch = QuestionDataset(tmp_path / "train.h5")[:]
+    out = TASK.augmentation(settings)(batch)
+    before, after = (some.x[:, :6].argmax(1) for some in (batch, out))
+    assert (out.x[:, :6].sum(1) == 1).all()
+    for scene in range(40):
+        own = slice(25 * scene, 25 * scene + 25)
+        pairs = {*zip(before[own].tolist(), after[own].tolist(), strict=True)}
+        # One to one: each kind becomes one other.
+        assert len(pairs) == len(before[own].unique())
+        assert len(pairs) == len(after[own].unique())
+    assert (before != after).any()
+    worth = (out.x[:, 6] + 1) * 50
+    torch.testing.assert_close(worth, worth.round())
+    assert 0 <= worth.min() < worth.max() <= 100
+    assert (out.x[:, 6].abs() != batch.x[:, 6].abs()).any()
+    place = np.rint((out.x[:, 7:].view(40, 25, 8).numpy() + 1) * 10)
+    pair, _ = furthest(place.astype(int))
+    kinds = np.take_along_axis(after.view(40, 25).numpy(), pair, axis=1)
+    for (a, b), answer in zip(kinds, out.y.tolist(), strict=True):
+        names = sorted([KINDS[a], KINDS[b]], key=KINDS.index)
+        assert TASK.schema.answers[answer].split(" and ") == names

@@ -6,21 +6,10 @@ from datasets.task import find_task
 from experiments.config import PRESETS, load_preset
 from experiments.run.models import MODELS
 from experiments.studies import map as study
-from experiments.studies.map import (
-    Column,
-    MapConfig,
-    accuracy_table,
-    cost_table,
-    draw,
-    shown,
-)
-from tests.experiments.report.made import result
+from experiments.studies.columns import shown
+from experiments.studies.map import MapConfig, draw
+from tests.experiments.studies.test_columns import GROUPS, made
 
-COST = {"flops": 2_500_000, "step_ms": 31.4, "parameters": 5}
-GROUPS = {
-    "no pairs": ["most_frequent", "deep_sets"],
-    "pairs": ["rn", "edge", "gcn"],
-}
 SMALL = {
     "name": "small",
     "tasks": {"max_difference": ["all"], "pretty_clevr": ["all", "7 jumps"]},
@@ -37,24 +26,6 @@ SMALL = {
 }
 
 
-def made():
-    first = [
-        result("most_frequent", accuracy=(0.25,)),
-        result("deep_sets", accuracy=(0.5, 0.6), cost=COST),
-        result("rn", accuracy=(1.0,), cost=COST),
-    ]
-    second = [
-        result("rn", accuracy=(0.125,)),
-        result("edge", depth=2, accuracy=(0.75,), cost=COST),
-    ]
-    by_name = [{r.name: r for r in some} for some in (first, second)]
-    return [
-        Column("First", "all", by_name[0]),
-        Column("Second", "all", by_name[1]),
-        Column("Second", "b", by_name[1]),
-    ]
-
-
 @pytest.mark.parametrize(
     "path", (PRESETS / "map").glob("*.yaml"), ids=lambda p: p.stem
 )
@@ -67,26 +38,6 @@ def test_every_map_has_presets_and_categories_that_there_are(path):
         assert {*categories} <= {"all", *task.categories}
         assert comparison.models == config.all_models
         assert comparison.folder.parent == config.folder
-
-
-def test_tables():
-    table = accuracy_table(made(), shown(GROUPS, made())).splitlines()
-    cells = [[c.strip() for c in line.split("|")[1:-1]] for line in table]
-    assert cells[0] == ["", "First", "Second", "Second, b"]
-    assert cells[2] == ["*no pairs*", "", "", ""]
-    assert cells[3] == ["Most frequent answer of the type", "25.0", "–", "–"]
-    assert cells[4][:2] == ["Deep Sets", "55.0 ± 63.5"]
-    assert [row[0] for row in cells[5:]] == [
-        "*pairs*",
-        "RN, all pairs",
-        "EdgeConv",
-    ]  # without GCN, which has no results
-    assert cells[6][1:] == ["100.0", "12.5", "–"]
-    costs = cost_table(made(), shown(GROUPS, made())).splitlines()
-    cells = [[c.strip() for c in line.split("|")[1:-1]] for line in costs]
-    assert cells[0] == ["", "First", "Second"]  # once a task
-    assert cells[2] == ["Deep Sets", "2.50 M, 31 ms", "–"]
-    assert cells[4] == ["EdgeConv", "–", "2.50 M, 31 ms, 2 layers"]
 
 
 def test_the_picture_is_darker_the_nearer_to_right():
@@ -120,7 +71,7 @@ def test_a_map_is_made_kept_and_shown_again(tmp_path, roots):
     assert readme.read_text().split("\n", 1)[1].split("\n<!--")[0] in table
     for text in ("Max value difference", "Pretty-CLEVR, 7 jumps", "Deep Sets"):
         assert text in table
-    assert (folder / "map.png").stat().st_size > 1000
+    assert (folder / "small.png").stat().st_size > 1000
     # Each comparison is one that other commands take.
     assert (folder / "pretty_clevr" / "table.md").is_file()
 
@@ -128,7 +79,10 @@ def test_a_map_is_made_kept_and_shown_again(tmp_path, roots):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"models": {"all": ["rm"]}}, "`models` has 'rm', expected some of rn"),
+        (
+            {"models": {"all": ["rm"]}},
+            "unknown model 'rm': expected some of rn",
+        ),
         ({"tasks": {}}, "`tasks` is empty, expected some"),
         ({"name": "../a"}, "../a"),
     ],
