@@ -60,9 +60,9 @@ EXAMPLES = {
         "loader": "quick",
     },
 }
-END = """After $ stands an example, to be typed after `python -m experiments`. Begin with
-`show` and `ask`; then `compare first` trains four models in about five minutes.
-python -m experiments COMMAND --help tells more of each."""
+END = """After $ stands an example, to be typed after `python -m experiments`.
+Begin with `show` and `ask`; then `compare first` trains four models in about
+five minutes. python -m experiments COMMAND --help tells more of each."""
 
 
 def usage() -> str:
