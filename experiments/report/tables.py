@@ -373,9 +373,9 @@ def publish(folder: Path, out: Path, weights: Sequence[str] = ()) -> None:
 
 def main(argv: list[str]) -> None:
     """Report, and hand the results on."""
-    if argv and not argv[0].startswith("-"):
-        argv = ["--folder", *argv]
-    config = parse(ReportConfig, argv, PROG, "Make table and plots again.")
+    config = parse(
+        ReportConfig, argv, PROG, "Make table and plots again.", "folder"
+    )
     folder = Path(config.folder)
     tables = write_report(folder, config.aim)
     if config.readme:

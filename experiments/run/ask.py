@@ -134,9 +134,7 @@ def table_of_pairs(
 
 def main(argv: list[str]) -> None:
     """Answer, and show what decided."""
-    if argv and not argv[0].startswith("-"):
-        argv = ["--question", *argv]
-    config = parse(AskConfig, argv, PROG, HELP)
+    config = parse(AskConfig, argv, PROG, HELP, "question")
     planned, model = load_model(Path(config.run))
     task = planned.task
     scene = task.find_scene(config, planned.data)

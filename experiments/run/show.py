@@ -225,6 +225,4 @@ def _rows(given: Mapping[str, tuple[Tensor, Tally]]) -> list[list[str]]:
 
 def main(argv: list[str]) -> None:
     """Show."""
-    if argv and not argv[0].startswith("-"):
-        argv = ["--folder", *argv]
-    print(show(parse(ShowConfig, argv, PROG, HELP)))
+    print(show(parse(ShowConfig, argv, PROG, HELP, "folder")))

@@ -39,7 +39,16 @@ def test_every_command_has_help(name, capsys):
     with pytest.raises(SystemExit) as stop:
         main([name, "--help"])
     assert stop.value.code == 0
-    assert f"experiments {name}" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert f"experiments {name}" in text
+    words = {"show": "FOLDER", "ask": "QUESTION", "compare": "[PRESET]"}
+    assert f"experiments {name} {words.get(name, '')}" in text
+
+
+def test_a_missing_preset_is_asked_for():
+    text = error_of("compare")
+    assert text.startswith("error: a preset is missing: expected one of blind")
+    assert text.endswith("as in compare first")
 
 
 @pytest.mark.parametrize(
