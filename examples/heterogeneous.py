@@ -21,7 +21,7 @@ from torch_geometric.nn import MLP, HeteroConv, SAGEConv
 
 from rn_graph import RNConv
 
-SUBJECTS, APPLICATIONS, CHANNELS = 4, 5, 48
+SUBJECTS, APPLICATIONS = 4, 5
 APPLIED = ("applicant", "applied_for", "job")
 
 
@@ -48,10 +48,10 @@ def make_year(jobs: int, seed: int) -> HeteroData:
 class Net(nn.Module):
     """A HeteroConv from applicants to jobs, then an MLP of each job."""
 
-    def __init__(self, conv: nn.Module) -> None:
+    def __init__(self, conv: nn.Module, channels: int) -> None:
         super().__init__()
         self.conv = HeteroConv({APPLIED: conv})
-        self.head = MLP([CHANNELS, CHANNELS, CHANNELS, 2], norm=None)
+        self.head = MLP([channels, channels, channels, 2], norm=None)
 
     def forward(self, data: HeteroData) -> Tensor:
         """Score no and yes of each job, ``[jobs, 2]``."""
@@ -64,10 +64,8 @@ def make_nets() -> dict[str, Net]:
     """Both networks; widths are those of (senders, receivers)."""
     widths = (SUBJECTS, SUBJECTS + 1)
     return {
-        "SAGEConv": Net(SAGEConv(widths, CHANNELS)),
-        "RNConv": Net(
-            RNConv(widths, CHANNELS, hidden_channels=CHANNELS, num_layers=3)
-        ),
+        "SAGEConv": Net(SAGEConv(widths, 66), 66),
+        "RNConv": Net(RNConv(widths, 48, hidden_channels=48, num_layers=3), 48),
     }
 
 
