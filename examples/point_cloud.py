@@ -43,7 +43,7 @@ def draw_points(shape: int, generator: torch.Generator) -> Tensor:
     elif name == "cylinder":
         points = torch.stack([*0.8 * circle, 1.2 * v - 0.6])
     elif name == "cone":
-        points = torch.stack([*0.9 * v.sqrt() * circle, 1 - 1.6 * v.sqrt()])
+        points = torch.stack([*0.8 * v.sqrt() * circle, 1 - 1.6 * v.sqrt()])
     else:
         around = 2 * math.pi * v
         points = torch.stack(

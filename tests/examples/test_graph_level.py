@@ -28,6 +28,6 @@ def test_networks_are_compared_fairly():
 
 
 def test_command(capsys):
-    found = accuracies(example, ["--steps", "60", "--batch-size", "48"], capsys)
+    found = accuracies(example, ["--steps", "3", "--batch-size", "8"], capsys)
     assert list(found) == ["most frequent answer", "GIN", "RNConv"]
-    assert found["RNConv"][-1] > 60
+    assert all(40 < accuracy <= 100 for (accuracy,) in found.values())

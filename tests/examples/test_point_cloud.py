@@ -14,7 +14,7 @@ def test_points_lie_on_their_shape(shape):
         "sphere": (around**2 + z**2).sqrt() - 1,
         "cube": torch.stack([x, y, z]).abs().amax(0) - 3**-0.5,
         "cylinder": around - 0.8,
-        "cone": around - 0.9 * (1 - z) / 1.6,
+        "cone": around - 0.8 * (1 - z) / 1.6,
         "torus": (around - 0.7) ** 2 + z**2 - 0.3**2,
     }[example.SHAPES[shape]]
     assert distance.abs().max() < 1e-5

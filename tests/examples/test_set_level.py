@@ -26,9 +26,7 @@ def test_networks_are_compared_fairly():
 
 
 def test_command(capsys):
-    found = accuracies(
-        example, ["--steps", "150", "--batch-size", "64"], capsys
-    )
+    found = accuracies(example, ["--steps", "3", "--batch-size", "8"], capsys)
     assert list(found) == ["chance", "Deep Sets", "RN"]
-    assert len(found["RN"]) == 3
-    assert found["RN"][0] > 60
+    assert len(found["RN"]) == len(found["Deep Sets"]) == 3
+    assert all(30 < accuracy <= 100 for accuracy in found["RN"])
