@@ -72,7 +72,7 @@ def usage() -> str:
         lines.append(title)
         for name, options in examples.items():
             lines.append(f"  {name:15}{COMMANDS[name][1]}")
-            lines.append(f"{'':17}$ {name} {options}".rstrip())
+            lines.append(f"{'':6}$ {name} {options}".rstrip())
         lines.append("")
     return "\n".join([*lines, END])
 
