@@ -12,6 +12,7 @@ are tested on jobs and applicants of another year.
 
 import argparse
 import time
+import warnings
 
 import torch
 import torch.nn.functional as F
@@ -94,6 +95,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    # Applicants send and do not hear: it is meant that nothing updates them.
+    warnings.filterwarnings("ignore", "There exist node types", UserWarning)
     now = make_year(args.jobs, args.seed)
     later = make_year(args.jobs, args.seed + 1)
     often = later["job"].y.bincount().max() / args.jobs
