@@ -187,8 +187,8 @@ def test_the_aim_gets_a_table_of_its_own(smoke, tmp_path):
 def test_figures_are_said_in_words():
     said = report.in_words(
         [
-            result("rn", accuracy=(0.93,)),
-            result("deep_sets", accuracy=(0.81,)),
+            result("rn", accuracy=(0.93,), curves=({1: 0.5},)),
+            result("deep_sets", accuracy=(0.81,), curves=({1: 0.5},)),
             result("most_frequent", accuracy=(0.467,)),
         ]
     )
@@ -200,7 +200,8 @@ def test_figures_are_said_in_words():
     assert words.count(". ") == 2
     assert max(map(len, said.splitlines())) < 80
 
-    one = report.in_words([result("rn", accuracy=(0.9, 0.8, 0.7))])
+    several = result("rn", accuracy=(0.9, 0.8, 0.7), curves=3 * ({1: 0.5},))
+    one = report.in_words([several])
     assert "(80.0 %)." in one
     assert "fewest" not in one
     assert "intervals (±) overlap" in one
