@@ -9,8 +9,21 @@ JOBS ?= 2
 .PHONY: run smoke test docs clean
 
 run: $(VENV)/experiments.done  ## Ask trained models, then train small ones
-	$(BIN)/python -m experiments show results/sort_of_clevr
-	$(BIN)/python -m experiments compare first
+	@echo
+	@echo "1 of 2, about a minute: three networks that were trained before answer"
+	@echo "questions about pictures that are drawn now. A Relation Network (RN) looks at"
+	@echo "every pair of places of a picture, Deep Sets at each place alone."
+	@echo
+	@$(BIN)/python -m experiments show results/sort_of_clevr \
+		--out runs/answers.png --open
+	@echo
+	@echo "2 of 2, about five minutes on 2 CPU cores: four small networks are trained on"
+	@echo "the same questions, objects given as numbers. Which learns how they relate?"
+	@echo "Stop it with Ctrl-C; the same command goes on from there."
+	@echo
+	@$(BIN)/python -m experiments compare first
+	@echo
+	@echo "Next: source $(BIN)/activate, then python -m experiments"
 
 smoke: $(VENV)/experiments.done  ## The same in seconds, to see that it works
 	$(BIN)/python -m experiments compare smoke
@@ -35,7 +48,12 @@ $(VENV)/made.done:
 	@touch $@
 
 $(VENV)/experiments.done: $(VENV)/made.done pyproject.toml constraints.txt
-	$(BIN)/python -m pip install -c constraints.txt -e '.[experiments]'
+	@echo "Installing torch, PyG and what the experiments need into $(VENV):"
+	@echo "some minutes, once; nothing outside of this folder is changed."
+	@$(BIN)/python -m pip install -c constraints.txt -e '.[experiments]' || \
+		{ echo "The packages could not be installed. pip says above which one, and"; \
+		echo "why. It needs a network, or a folder of wheels: PIP_FIND_LINKS=FOLDER."; \
+		echo "Run the same command again; what was done is kept."; exit 1; }
 	@touch $@
 
 $(VENV)/test.done: $(VENV)/experiments.done

@@ -84,11 +84,7 @@ class WithRN(nn.Module):
         self.cnn = cnn()
         # A cell compared with itself says nothing here.
         self.relate = RNConv(
-            CHANNELS + 2,
-            64,
-            hidden_channels=64,
-            num_layers=3,
-            self_pairs=False,
+            CHANNELS + 2, 64, hidden_channels=64, num_layers=3, self_pairs=False
         )
         self.head = MLP([64, 64, 2], norm=None)
 
@@ -120,12 +116,8 @@ def accuracy(model: nn.Module, count: int, seed: int) -> float:
     generator = torch.Generator().manual_seed(seed)
     images, answers = draw_images(count, generator)
     model.eval()
-    right = [
-        (model(part).argmax(1) == answer).sum().item()
-        for part, answer in zip(
-            images.split(256), answers.split(256), strict=True
-        )
-    ]
+    parts = zip(images.split(256), answers.split(256), strict=True)
+    right = [(model(x).argmax(1) == y).sum().item() for x, y in parts]
     return sum(right) / count
 
 

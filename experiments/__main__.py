@@ -1,9 +1,11 @@
 """One entry for every command: ``python -m experiments COMMAND``."""
 
+from __future__ import annotations
+
 import sys
 from importlib import import_module
 
-from experiments import cli
+from datasets.messages import nearest, told_what_is_missing
 
 #: Command → where its ``main`` is, and what it does.
 COMMANDS = {
@@ -27,17 +29,52 @@ COMMANDS = {
     "loader": ("measure.loader", "how fast batches are put together"),
 }
 
+RUN = "results/full/rn/seed-0"
+#: What one wants → the commands for it, in the order of use, and what one
+#: would first type after each.
+EXAMPLES = {
+    "Look at what is there (seconds; trained models lie in results/)": {
+        "show": "results/full",
+        "ask": f'"What color is the large cube?" --run {RUN}',
+        "draw_pairs": "--share 0.2 --out pairs.png",
+    },
+    "Train and compare (minutes to hours; results go to runs/)": {
+        "compare": "first --plan",
+        "report": "runs/first",
+        "evaluate": "runs/first/rn/seed-0",
+        "export": "runs/first/rn/seed-0 --out runs/mine",
+        "features": "PICTURE_RUN --out data/maps",
+    },
+    "Study (hours; what docs/results.md is made of)": {
+        "map": "map/small",
+        "growth": "growth/small",
+        "ablations": "recipe",
+        "pair_recall": "",
+        "scaling": "",
+    },
+    "Measure (minutes; what docs/performance.md is made of)": {
+        "cost": RUN,
+        "pair_sum": "",
+        "steps": "",
+        "breakdown": "",
+        "loader": "quick",
+    },
+}
+END = """After $ stands an example, to be typed after `python -m experiments`.
+Begin with `show` and `ask`; then `compare first` trains four models in about
+five minutes. python -m experiments COMMAND --help tells more of each."""
+
 
 def usage() -> str:
-    """List the commands."""
-    lines = [f"  {name:12} {what}" for name, (_, what) in COMMANDS.items()]
-    return "\n".join(
-        [
-            "usage: python -m experiments COMMAND [OPTIONS]\n",
-            *lines,
-            "\npython -m experiments COMMAND --help tells more of each.",
-        ]
-    )
+    """List the commands, in the order of use, with an example of each."""
+    lines = ["usage: python -m experiments COMMAND [OPTIONS]", ""]
+    for title, examples in EXAMPLES.items():
+        lines.append(title)
+        for name, options in examples.items():
+            lines.append(f"  {name:15}{COMMANDS[name][1]}")
+            lines.append(f"{'':6}$ {name} {options}".rstrip())
+        lines.append("")
+    return "\n".join([*lines, END])
 
 
 def main(argv: list[str]) -> None:
@@ -53,10 +90,15 @@ def main(argv: list[str]) -> None:
     if name not in COMMANDS:
         raise ValueError(
             f"unknown command {name!r}: expected one of {', '.join(COMMANDS)}"
+            f"{nearest(name, COMMANDS)}"
         )
     # Imported late: a command needs no more than its own libraries.
-    import_module(f"experiments.{COMMANDS[name][0]}").main(options)
+    with told_what_is_missing():
+        module = import_module(f"experiments.{COMMANDS[name][0]}")
+    module.main(options)
 
 
 if __name__ == "__main__":
+    with told_what_is_missing():
+        from experiments import cli
     cli.run(main, sys.argv[1:])

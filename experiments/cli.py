@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 
 from jsonargparse import CLI, ActionConfigFile, ArgumentParser
 
-from experiments.config import CompareConfig, instantiate, load_preset, of_task
+from experiments.config import (
+    CompareConfig,
+    instantiate,
+    load_preset,
+    of_task,
+    preset_names,
+)
 
 T = TypeVar("T")
 
@@ -17,7 +23,13 @@ FULL = """What was finished is kept. Once there is room on the disk, the same
 command goes on from there."""
 
 
-def parse(kind: type[T], argv: list[str], prog: str, description: str) -> T:
+def parse(
+    kind: type[T],
+    argv: list[str],
+    prog: str,
+    description: str,
+    first: str = "",
+) -> T:
     """Read a config dataclass from a preset and the options after it.
 
     Args:
@@ -26,10 +38,13 @@ def parse(kind: type[T], argv: list[str], prog: str, description: str) -> T:
             first word is a preset's name or a YAML file's path.
         prog: The command as it is typed.
         description: What ``--help`` says first.
+        first: The key whose value the first word is, in a preset's place.
 
     Returns:
         The config. A bad command line ends the program with a message.
     """
+    if first and argv and not argv[0].startswith("-"):
+        argv = [f"--{first}", *argv]
     name, *rest = argv or ["-"]
     preset = {} if name.startswith("-") else load_preset(name)
     if preset:
@@ -37,10 +52,18 @@ def parse(kind: type[T], argv: list[str], prog: str, description: str) -> T:
         argv = ["--config", json.dumps(preset), *rest]
     made: Any = kind
     if issubclass(kind, CompareConfig):
-        made = of_task(made, _task(argv, preset))
+        task = _task(argv, preset)
+        if task:
+            made = of_task(made, task)
+        elif not {"-h", "--help"} & set(argv):
+            raise ValueError(
+                f"a preset is missing: expected one of "
+                f"{', '.join(preset_names())}, or the path of a YAML file, as "
+                f"in {prog.removeprefix('python -m experiments ')} first"
+            )
     parser = ArgumentParser(
         prog=prog,
-        usage=f"{prog} [PRESET] [--KEY VALUE ...]",
+        usage=f"{prog} {first.upper() or '[PRESET]'} [--KEY VALUE ...]",
         description=description,
     )
     parser.add_argument(

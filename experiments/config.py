@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
+from datasets.messages import nearest
 from datasets.task import Data, find_task
 from experiments.ranges import (
     Count,
@@ -443,11 +444,16 @@ def preset_path(preset: str, folder: Path = PRESETS) -> Path:
         return named
     if Path(preset).is_file():
         return Path(preset)
-    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    names = preset_names(folder)
     raise FileNotFoundError(
         f"no preset {preset!r}: expected one of {', '.join(names)}, or the "
-        f"path of a YAML file"
+        f"path of a YAML file{nearest(preset, names)}"
     )
+
+
+def preset_names(folder: Path = PRESETS) -> list[str]:
+    """The names of the presets of a folder."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def check_folder_name(name: str) -> None:

@@ -7,16 +7,19 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from jsonargparse import CLI
+from datasets.messages import told_what_is_missing
 
-from datasets.clevr.ask import ask as ask_folder
-from datasets.clevr.generate import generate as generate_folder
-from datasets.clevr.importer import (
-    ImportSummary,
-    import_features,
-    import_folder,
-)
-from datasets.clevr.layout import questions_path
+with told_what_is_missing():
+    from jsonargparse import CLI
+
+    from datasets.clevr.ask import ask as ask_folder
+    from datasets.clevr.generate import generate as generate_folder
+    from datasets.clevr.importer import (
+        ImportSummary,
+        import_features,
+        import_folder,
+    )
+    from datasets.clevr.layout import questions_path
 
 
 def generate(

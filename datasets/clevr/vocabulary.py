@@ -7,6 +7,8 @@ columns of a trained model's input and output refer to these tuples.
 import re
 from collections.abc import Iterable
 
+from datasets.messages import nearest
+
 SIZES = ("large", "small")
 COLORS = (
     "gray",
@@ -115,6 +117,7 @@ def encode_tokens(tokens: Iterable[str], unknown: str = "error") -> list[int]:
                     f"unknown word {token!r} in `tokens`: expected one of "
                     f"CLEVR's {len(TOKENS) - 2} words (see "
                     f"datasets.clevr.vocabulary.TOKENS)"
+                    f"{nearest(token, TOKENS)}"
                 )
             index = _TOKEN_INDEX[UNK]
         out.append(index)

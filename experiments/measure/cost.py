@@ -204,9 +204,7 @@ def measure_apart(
 
 def main(argv: list[str]) -> None:
     """Measure and print."""
-    if argv and not argv[0].startswith("-"):
-        argv = ["--run", *argv]
-    config = parse(CostConfig, argv, PROG, "Measure what a model costs.")
+    config = parse(CostConfig, argv, PROG, "Measure what a model costs.", "run")
     if config.threads:
         torch.set_num_threads(config.threads)
     planned = Run.read(Path(config.run))

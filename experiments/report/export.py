@@ -159,9 +159,7 @@ def export(planned: Run, model: nn.Module, out: Path) -> None:
 
 def main(argv: list[str]) -> None:
     """Export."""
-    if argv and not argv[0].startswith("-"):
-        argv = ["--run", *argv]
-    config = parse(ExportConfig, argv, PROG, HELP)
+    config = parse(ExportConfig, argv, PROG, HELP, "run")
     planned, model = load_model(Path(config.run))
     out = Path(config.out)
     export(planned, model, out)

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import fill
 
 import pandas as pd
 from tabulate import tabulate
@@ -209,6 +210,34 @@ def terminal(results: Sequence[Result]) -> str:
     )
 
 
+def in_words(results: Sequence[Result]) -> str:
+    """What a comparison's figures say, in three sentences."""
+    right = {r.label: 100 * r.mean("all") for r in results if r.trained}
+    blind = [100 * r.mean("all") for r in results if not r.trained]
+    if not right:
+        return ""
+    worst, *_, best = sorted([*right, *right], key=right.__getitem__)
+    least = f", {worst} fewest ({right[worst]:.1f} %)" * (best != worst)
+    seeds = {len(r.runs) for r in results if r.trained}
+    said = [
+        f"{best} answered most of the test questions right "
+        f"({right[best]:.1f} %){least}."
+    ]
+    if blind:
+        said.append(
+            f"Whoever never looks at the objects, and gives the most frequent "
+            f"answer, is right in {blind[0]:.1f} %."
+        )
+    if seeds == {1}:
+        said.append(
+            "Each was trained once: with another seed, models that lie close "
+            "together may change places."
+        )
+    else:
+        said.append("Models whose intervals (±) overlap may well be equal.")
+    return fill(" ".join(said), 79)
+
+
 _UNITS = {
     "pairs": lambda v: f"{v:.1f}" if v else "0",
     "parameters": lambda v: f"{v:,}",
@@ -272,6 +301,7 @@ def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
     )
     if aim:
         print(f"{cost}\n")
+    print(f"{in_words(results)}\n")
     print(f"Table: {folder / 'table.md'}")
     for plot in plots:
         print(f"Plot:  {plot}")
@@ -343,9 +373,9 @@ def publish(folder: Path, out: Path, weights: Sequence[str] = ()) -> None:
 
 def main(argv: list[str]) -> None:
     """Report, and hand the results on."""
-    if argv and not argv[0].startswith("-"):
-        argv = ["--folder", *argv]
-    config = parse(ReportConfig, argv, PROG, "Make table and plots again.")
+    config = parse(
+        ReportConfig, argv, PROG, "Make table and plots again.", "folder"
+    )
     folder = Path(config.folder)
     tables = write_report(folder, config.aim)
     if config.readme:

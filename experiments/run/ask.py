@@ -52,7 +52,11 @@ class AskConfig(Source):
         super().__post_init__()
         for key in ("question", "run"):
             if not getattr(self, key):
-                raise ValueError(f"`{key}` is missing")
+                raise ValueError(
+                    f"`{key}` is missing: expected a question in quotes, and "
+                    f"a trained run, as in ask 'How many red things are "
+                    f"there?' --run results/full/rn/seed-0"
+                )
 
 
 class Reply(NamedTuple):
@@ -130,9 +134,7 @@ def table_of_pairs(
 
 def main(argv: list[str]) -> None:
     """Answer, and show what decided."""
-    if argv and not argv[0].startswith("-"):
-        argv = ["--question", *argv]
-    config = parse(AskConfig, argv, PROG, HELP)
+    config = parse(AskConfig, argv, PROG, HELP, "question")
     planned, model = load_model(Path(config.run))
     task = planned.task
     scene = task.find_scene(config, planned.data)

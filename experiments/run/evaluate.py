@@ -95,10 +95,8 @@ def as_json(tally: Tally) -> dict[str, Any]:
 
 def main(argv: list[str]) -> None:
     """Evaluate and print."""
-    if argv and not argv[0].startswith("-"):
-        argv = ["--run", *argv]
     config = parse(
-        EvaluateConfig, argv, PROG, "Make a run's test figures again."
+        EvaluateConfig, argv, PROG, "Make a run's test figures again.", "run"
     )
     if config.threads:
         torch.set_num_threads(config.threads)

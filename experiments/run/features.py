@@ -92,9 +92,7 @@ def _asked(columns: Any) -> dict[str, np.ndarray]:
 
 def main(argv: list[str]) -> None:
     """Write the stores."""
-    if argv and not argv[0].startswith("-"):
-        argv = ["--run", *argv]
-    config = parse(FeaturesConfig, argv, PROG, HELP)
+    config = parse(FeaturesConfig, argv, PROG, HELP, "run")
     run, model = load_model(Path(config.run))
     objects = model.objects
     if not isinstance(objects, Cells) or run.inputs.objects != "images":

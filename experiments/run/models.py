@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from datasets.messages import nearest
 from experiments.ranges import Size, Width
 from rn_graph import GNN, DeepSets, QuestionOnly, RelationNetwork, SceneQA
 from rn_graph.encoders import (
@@ -441,6 +442,7 @@ def check_models(names: Iterable[str], among: Iterable[str] = MODELS) -> None:
         if name not in known:
             raise ValueError(
                 f"unknown model {name!r}: expected some of {', '.join(known)}"
+                f"{nearest(name, known)}"
             )
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from datasets.files import read_json, write_json
+from datasets.messages import nearest
 from datasets.task import Task, find_task
 from experiments.config import (
     CompareConfig,
@@ -28,6 +29,8 @@ from rn_graph import SceneQA
 
 #: Weights of a run without the rest of its checkpoint.
 EXPORTED = "model.safetensors"
+#: Finished results, with the weights of some runs.
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 @dataclass
@@ -134,6 +137,8 @@ class Run:
             ValueError: If it does not say what the run was made with.
         """
         path = folder / "run.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing: {_instead(folder)}")
         about = read_json(path)
         try:
             run = cls(folder, about["settings"], about.get("data"))
@@ -261,6 +266,27 @@ class Run:
 def run_folders(folder: Path) -> list[Path]:
     """The folders of the runs in a results folder."""
     return sorted(path.parent for path in folder.glob("*/seed-*/run.json"))
+
+
+def published() -> list[Path]:
+    """The folders of the runs whose weights come with the repository."""
+    return [p.parent for p in sorted(RESULTS.glob(f"*/*/seed-*/{EXPORTED}"))]
+
+
+def from_here(path: Path) -> Path:
+    """A path as it is typed in the folder where the program runs."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _instead(folder: Path) -> str:
+    """What to name instead of a folder that is no run's."""
+    inside = [*folder.glob("*/run.json"), *folder.glob("*/seed-*/run.json")]
+    if inside:
+        return f"expected one of the runs in there, as {min(inside).parent}"
+    known = [str(from_here(path)) for path in published()]
+    example = nearest(str(folder), known) or f", as {(known or ['…'])[0]}"
+    return f"expected the folder of a trained run{example}"
 
 
 def load_model(folder: Path) -> tuple[Run, SceneQA]:

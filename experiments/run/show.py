@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -20,9 +21,10 @@ from datasets.task import Task
 from experiments.cli import parse
 from experiments.config import Count, NonNegativeInt
 from experiments.report.plots import save
+from experiments.report.screen import open_picture
 from experiments.run.accuracy import EVALUATION_BATCH, Tally, answered
 from experiments.run.data import Splits
-from experiments.run.runs import Run, run_folders
+from experiments.run.runs import Run, from_here, published, run_folders
 
 PROG = "python -m experiments show"
 HELP = """Let every trained model of a results folder answer fresh questions
@@ -43,6 +45,7 @@ class ShowConfig:
         seed: Seed of the scenes; 0: another one each time.
         out: Where pictures with questions and answers are drawn, for tasks
             with pictures: PNG, PDF or SVG; empty: no drawing.
+        open: Open the drawing, where there is a screen.
     """
 
     folder: str
@@ -50,6 +53,7 @@ class ShowConfig:
     questions: NonNegativeInt = 6
     seed: NonNegativeInt = 0
     out: str = ""
+    open: bool = False
 
 
 def trained_runs(folder: Path) -> list[Run]:
@@ -65,7 +69,11 @@ def trained_runs(folder: Path) -> list[Run]:
         if run.checkpoint.exists():
             runs.setdefault(run.label, run)
     if not runs:
-        raise FileNotFoundError(f"{folder} holds no trained run")
+        known = sorted({str(from_here(p.parents[1])) for p in published()})
+        raise FileNotFoundError(
+            f"{folder} holds no trained run: expected a folder of runs with "
+            f"their weights, as {' or '.join(known) or 'runs/first'}"
+        )
     tasks = {run.task.name for run in runs.values()}
     if len(tasks) > 1:
         raise ValueError(
@@ -170,11 +178,32 @@ def show(config: ShowConfig) -> str:
             disable_numparse=True,
             stralign="right",
         ),
+        in_words({n: tally for n, (_, tally) in given.items()}),
     ]
     if config.out and pictures:
-        save(draw(pictures, texts), Path(config.out))
-        parts.append(f"Drawn: {config.out}")
+        out = Path(config.out)
+        save(draw(pictures, texts), out)
+        opened = config.open and open_picture(out)
+        parts.append(f"Drawn{', and opened' * opened}: {config.out}")
     return "\n\n".join(parts)
+
+
+def in_words(tallies: Mapping[str, Tally]) -> str:
+    """What the figures say, in sentences."""
+    right = {n: tally.accuracy()["all"] for n, tally in tallies.items()}
+    count = int(next(iter(tallies.values())).counts[1].sum())
+    worst, *_, best = sorted([*right, *right], key=right.__getitem__)
+    least = f", {worst} fewest ({100 * right[worst]:.1f} %)"
+    # Of a share that is counted, twice its standard deviation.
+    chance = 200 * (right[best] * (1 - right[best]) / count) ** 0.5
+    return fill(
+        f"A ✗ marks a wrong answer. Of all {count:,} questions {best} "
+        f"answered most right ({100 * right[best]:.1f} %)"
+        f"{least * (best != worst)}. The scenes were made just now, so that "
+        f"no model knew them; with others, a figure moves by a point or so "
+        f"(about ±{chance:.1f}).",
+        width=79,
+    )
 
 
 def _text(line: Sequence[str], said: Mapping[str, int]) -> str:
@@ -196,6 +225,4 @@ def _rows(given: Mapping[str, tuple[Tensor, Tally]]) -> list[list[str]]:
 
 def main(argv: list[str]) -> None:
     """Show."""
-    if argv and not argv[0].startswith("-"):
-        argv = ["--folder", *argv]
-    print(show(parse(ShowConfig, argv, PROG, HELP)))
+    print(show(parse(ShowConfig, argv, PROG, HELP, "folder")))

@@ -260,9 +260,7 @@ def write_report(frames: Frames, folder: Path) -> str:
 
 def main(argv: list[str]) -> None:
     """Train, tabulate, draw."""
-    if argv and not argv[0].startswith("-"):
-        argv = ["--file", *argv]
-    config = parse(AblationsConfig, argv, PROG, HELP)
+    config = parse(AblationsConfig, argv, PROG, HELP, "file")
     recipes = Recipes.read(find_file(config.file))
     configs = recipes.configs(config.runs, config.data_root)
     done = train_all(recipes, configs)

@@ -182,3 +182,27 @@ def test_the_aim_gets_a_table_of_its_own(smoke, tmp_path):
     assert (folder / "table.md").read_text() in readme.read_text()
     with pytest.raises(ValueError, match=r"`aim` is 101.0, expected a perc"):
         report.main([str(folder), "--aim", "101"])
+
+
+def test_figures_are_said_in_words():
+    said = report.in_words(
+        [
+            result("rn", accuracy=(0.93,), curves=({1: 0.5},)),
+            result("deep_sets", accuracy=(0.81,), curves=({1: 0.5},)),
+            result("most_frequent", accuracy=(0.467,)),
+        ]
+    )
+    words = " ".join(said.split())
+    assert words.startswith("RN, all pairs answered most of the test questions")
+    assert "right (93.0 %), Deep Sets fewest (81.0 %)" in words
+    assert "is right in 46.7 %" in words
+    assert "Each was trained once" in words
+    assert words.count(". ") == 2
+    assert max(map(len, said.splitlines())) < 80
+
+    several = result("rn", accuracy=(0.9, 0.8, 0.7), curves=3 * ({1: 0.5},))
+    one = report.in_words([several])
+    assert "(80.0 %)." in one
+    assert "fewest" not in one
+    assert "intervals (±) overlap" in one
+    assert report.in_words([result("most_frequent")]) == ""
