@@ -1,0 +1,279 @@
+// Cubes, spheres and cylinders, as outlines in the picture and how they shine.
+
+import { path, svg } from "./svg.js";
+
+/** Where the main light is, as in the pictures: warm, from the right. */
+const LIGHT = normal([6.447, -2.905, 4.258]);
+const AROUND = 48; // points of a circle
+
+/** Colours are [r, g, b] of 255. */
+export const css = (rgb) => `rgb(${rgb.map((v) => Math.round(v)).join(" ")})`;
+
+/** A colour with so much of another one. */
+export const mix = (rgb, other, share) =>
+  rgb.map((v, k) => v * (1 - share) + other[k] * share);
+const lighter = (rgb, share) => mix(rgb, [255, 252, 244], share);
+const darker = (rgb, share) => mix(rgb, [8, 8, 20], share);
+
+/** Gradients that all objects of a colour and material share. */
+export function gradients(colors) {
+  const out = [];
+  for (const [name, rgb] of Object.entries(colors)) {
+    for (const metal of [false, true]) {
+      const id = `${name}-${metal ? "metal" : "rubber"}`;
+      out.push(ball(`ball-${id}`, rgb, metal), wall(`wall-${id}`, rgb, metal));
+    }
+  }
+  out.push(
+    stops("radialGradient", "spark", [
+      [0, "white", 0.95],
+      [0.35, "white", 0.6],
+      [1, "white", 0],
+    ]),
+    // What a polished side mirrors: floor below, a bright strip, dark above.
+    stops("linearGradient", "polish", [
+      [0, "white", 0.1],
+      [0.42, "white", 0.0],
+      [0.5, "black", 0.22],
+      [0.56, "white", 0.3],
+      [1, "white", 0.06],
+    ]),
+    stops("linearGradient", "matte", [
+      [0, "white", 0.06],
+      [1, "black", 0.14],
+    ]),
+  );
+  out.slice(-2).forEach((gradient) => {
+    gradient.setAttribute("x2", "0");
+    gradient.setAttribute("y2", "1");
+  });
+  return out;
+}
+
+function stops(kind, id, list, attributes = {}) {
+  const made = list.map(([offset, color, opacity = 1]) =>
+    svg("stop", { offset, "stop-color": color, "stop-opacity": opacity }),
+  );
+  return svg(kind, { id, ...attributes }, made);
+}
+
+function ball(id, rgb, metal) {
+  const place = { cx: 0.5, cy: 0.5, r: 0.56, fx: 0.68, fy: 0.27 };
+  const tones = metal
+    ? [
+        [0, lighter(rgb, 0.82)],
+        [0.1, lighter(rgb, 0.5)],
+        [0.3, lighter(rgb, 0.12)],
+        [0.58, darker(rgb, 0.28)],
+        [0.8, darker(rgb, 0.58)],
+        [0.92, darker(rgb, 0.34)],
+        [1, lighter(rgb, 0.08)],
+      ]
+    : [
+        [0, lighter(rgb, 0.42)],
+        [0.35, lighter(rgb, 0.16)],
+        [0.7, darker(rgb, 0.14)],
+        [1, darker(rgb, 0.52)],
+      ];
+  return stops(
+    "radialGradient",
+    id,
+    tones.map(([at, tone]) => [at, css(tone)]),
+    place,
+  );
+}
+
+function wall(id, rgb, metal) {
+  const tones = metal
+    ? [
+        [0, darker(rgb, 0.45)],
+        [0.12, lighter(rgb, 0.05)],
+        [0.24, darker(rgb, 0.5)],
+        [0.52, darker(rgb, 0.12)],
+        [0.7, lighter(rgb, 0.62)],
+        [0.8, lighter(rgb, 0.15)],
+        [0.93, darker(rgb, 0.4)],
+        [1, lighter(rgb, 0.1)],
+      ]
+    : [
+        [0, darker(rgb, 0.48)],
+        [0.35, darker(rgb, 0.12)],
+        [0.72, lighter(rgb, 0.22)],
+        [1, darker(rgb, 0.16)],
+      ];
+  return stops(
+    "linearGradient",
+    id,
+    tones.map(([at, tone]) => [at, css(tone)]),
+  );
+}
+
+/**
+ * What an object looks like.
+ *
+ * @returns {{shadow: string, outline: string, parts: Array}} Paths of its
+ *   shadow and outline, and its surfaces as [element, attributes].
+ */
+export function drawn(item, half, camera, colors) {
+  const rgb = colors[item.color];
+  const metal = item.material === "metal";
+  const id = `${item.color}-${item.material}`;
+  const center = [item.x, item.y, half];
+  const seen = (points) => points.map((point) => camera.project(point));
+  const make = { sphere: sphereOf, cylinder: cylinderOf, cube: cubeOf };
+  return make[item.shape]({ item, half, camera, center, rgb, metal, id, seen });
+}
+
+function sphereOf({ item, half, camera, center, metal, id, seen }) {
+  // The circle in which rays from the camera touch the ball.
+  const way = camera.location.map((v, k) => v - center[k]);
+  const far = Math.hypot(...way);
+  const middle = center.map((v, k) => v + (way[k] * half ** 2) / far ** 2);
+  const radius = half * Math.sqrt(1 - (half / far) ** 2);
+  const across = normal(cross(way, [0, 0, 1]));
+  const up = normal(cross(across, way));
+  const outline = seen(
+    circle((c, s) =>
+      middle.map((v, k) => v + radius * (c * across[k] + s * up[k])),
+    ),
+  );
+  const parts = [
+    ["path", { d: path(outline), fill: `url(#ball-${id})` }],
+  ];
+  if (metal) {
+    // The lamp itself, where the ball mirrors it.
+    const mirror = normal(
+      normal(way).map((v, k) => v + LIGHT[k]),
+    );
+    const [x, y, depth] = camera.project(
+      center.map((v, k) => v + half * mirror[k]),
+    );
+    const size = (0.3 * half * camera.focal) / depth;
+    parts.push(["circle", { cx: x, cy: y, r: size, fill: "url(#spark)" }]);
+  }
+  // From above, the shadow is stretched away from the light.
+  const [dx, dy] = fall(half);
+  const along = normal([dx, dy]);
+  const stretch = half / LIGHT[2];
+  const shadow = circle((c, s) => [
+    item.x + dx + stretch * c * along[0] - half * s * along[1],
+    item.y + dy + stretch * c * along[1] + half * s * along[0],
+    0,
+  ]);
+  return { shadow: path(seen(shadow)), outline: path(outline), parts };
+}
+
+function cylinderOf({ item, half, metal, rgb, id, seen }) {
+  const ring = (z, [dx, dy] = [0, 0]) =>
+    circle((c, s) => [item.x + dx + half * c, item.y + dy + half * s, z]);
+  const top = seen(ring(2 * half));
+  const outline = hull([...top, ...seen(ring(0))]);
+  const lid = metal ? lighter(rgb, 0.34) : lighter(rgb, 0.2);
+  const parts = [
+    ["path", { d: path(outline), fill: `url(#wall-${id})` }],
+    ["path", { d: path(top), fill: css(lid) }],
+  ];
+  if (metal) {
+    parts.push(["path", { d: path(top), fill: "url(#polish)", opacity: 0.7 }]);
+  }
+  const shadow = hull(seen([...ring(0), ...ring(0, fall(2 * half))]));
+  return { shadow: path(shadow), outline: path(outline), parts };
+}
+
+function cubeOf({ item, half, camera, metal, rgb, seen }) {
+  const [cos, sin] = [Math.cos(item.rotation), Math.sin(item.rotation)];
+  const corner = (a, b, z, [dx, dy] = [0, 0]) => [
+    item.x + dx + half * (cos * a - sin * b),
+    item.y + dy + half * (sin * a + cos * b),
+    z,
+  ];
+  const around = [[1, 1], [-1, 1], [-1, -1], [1, -1]];
+  const parts = [];
+  around.forEach(([a, b], k) => {
+    const [c, d] = around[(k + 1) % 4];
+    const out = [
+      (cos * (a + c) - sin * (b + d)) / 2,
+      (sin * (a + c) + cos * (b + d)) / 2,
+      0,
+    ];
+    const place = [item.x + half * out[0], item.y + half * out[1], half];
+    const way = camera.location.map((v, i) => v - place[i]);
+    if (dot(out, way) <= 0) return; // it faces away
+    const face = [
+      corner(a, b, 0),
+      corner(c, d, 0),
+      corner(c, d, 2 * half),
+      corner(a, b, 2 * half),
+    ];
+    parts.push(...surface(seen(face), out, rgb, metal));
+  });
+  const top = around.map(([a, b]) => corner(a, b, 2 * half));
+  parts.push(...surface(seen(top), [0, 0, 1], rgb, metal));
+  const ring = (z, shift) => around.map(([a, b]) => corner(a, b, z, shift));
+  const outline = hull(seen([...ring(0), ...ring(2 * half)]));
+  const shadow = hull(seen([...ring(0), ...ring(0, fall(2 * half))]));
+  return { shadow: path(shadow), outline: path(outline), parts };
+}
+
+/** A flat face, as light as it faces the lamps. */
+function surface(points, out, rgb, metal) {
+  const key = Math.max(0, dot(out, LIGHT));
+  const light = 0.36 + 0.72 * key + 0.16 * Math.max(0, out[2]);
+  const tone =
+    light > 0.78
+      ? lighter(rgb, Math.min(0.5, (light - 0.78) * (metal ? 1.3 : 0.9)))
+      : darker(rgb, Math.min(0.6, (0.78 - light) * (metal ? 1.35 : 1.05)));
+  // The stroke rounds the edges off, and closes the gap between two faces.
+  const edge = { stroke: css(lighter(tone, metal ? 0.22 : 0.06)) };
+  const round = { "stroke-width": 1.1, "stroke-linejoin": "round" };
+  return [
+    ["path", { d: path(points), fill: css(tone), ...edge, ...round }],
+    ["path", { d: path(points), fill: `url(#${metal ? "polish" : "matte"})` }],
+  ];
+}
+
+/** Where the shadow of a point falls, shortened: the lamps are wide. */
+const fall = (height) =>
+  [0, 1].map((k) => (-0.72 * height * LIGHT[k]) / LIGHT[2]);
+
+function circle(point) {
+  return Array.from({ length: AROUND }, (_, k) => {
+    const angle = (2 * Math.PI * k) / AROUND;
+    return point(Math.cos(angle), Math.sin(angle));
+  });
+}
+
+/** The convex hull of points in the picture. */
+export function hull(points) {
+  const sorted = [...points].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  const turn = (o, a, b) =>
+    (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0]);
+  const half = (list) => {
+    const out = [];
+    for (const point of list) {
+      while (out.length > 1 && turn(out.at(-2), out.at(-1), point) <= 0) {
+        out.pop();
+      }
+      out.push(point);
+    }
+    return out.slice(0, -1);
+  };
+  return [...half(sorted), ...half(sorted.reverse())];
+}
+
+function dot(a, b) {
+  return a.reduce((sum, value, k) => sum + value * b[k], 0);
+}
+
+function cross(a, b) {
+  return [
+    a[1] * b[2] - a[2] * b[1],
+    a[2] * b[0] - a[0] * b[2],
+    a[0] * b[1] - a[1] * b[0],
+  ];
+}
+
+function normal(vector) {
+  const length = Math.hypot(...vector) || 1;
+  return vector.map((value) => value / length);
+}
