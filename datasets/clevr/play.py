@@ -6,6 +6,7 @@ back are those of :mod:`datasets.clevr.templates`.
 """
 
 from collections import defaultdict
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -45,6 +46,7 @@ _SAMPLES = 60
 _OBJECTS = (3, 10)
 
 
+@lru_cache(maxsize=3)
 def facts(features: FeatureForm) -> dict[str, Any]:
     """What the page has to know, as JSON has it.
 

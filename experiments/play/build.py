@@ -126,11 +126,12 @@ def _of_model(model: SceneQA, folder: Path) -> dict[str, Any]:
     reads = isinstance(model.objects, States) and (
         isinstance(model.encoder, QuestionEncoder) and model.encoder.heads > 0
     )
-    if kind is None or not reads or len(model.model.readout.lins) < 2:  # type: ignore[arg-type, union-attr]
+    if kind is None or not reads or len(model.model.readout.lins) != 3:  # type: ignore[arg-type, union-attr]
         raise ValueError(
             f"{folder} holds a model that the page cannot run: expected a "
             f"Relation Network on all or on distilled pairs, EdgeConv or Deep "
-            f"Sets, of states, whose questions are words read by several heads"
+            f"Sets, of states, whose questions are words read by several heads "
+            f"and whose readout has two hidden layers"
         )
     return kind
 

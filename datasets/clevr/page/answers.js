@@ -4,11 +4,15 @@ import { html, radio, write } from "./html.js";
 
 /** Answers and pairs that are listed. */
 const LISTED = 5;
+/** Pairs of less than this part of the strongest one's weight are not. */
+const LEAST = 0.01;
 
 const percent = (share) =>
   share > 0.9995 && share < 1
     ? "> 99.9 %"
     : `${(100 * share).toFixed(1).replace(/^0\.0$/, "< 0.1")} %`;
+const signed = (value) =>
+  `${value < -0.005 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 const byId = (id) => document.getElementById(id);
 
 /** The switch between networks, each with its own answer. */
@@ -18,7 +22,7 @@ export class Switch {
       const says = html("span", { className: "says", textContent: "…" });
       const name = html("span", { className: "name", textContent: model.name });
       const { all } = model.accuracy;
-      const right = all ? `${(100 * all).toFixed(1)} % of a test right` : "";
+      const right = all ? `${(100 * all).toFixed(1)} % right in tests` : "";
       const figure = html("span", { className: "figure", textContent: right });
       const { input, element } = radio(
         "model",
@@ -59,7 +63,7 @@ export function showAnswer({ model, reply, answers, truth, note }) {
   write(byId("sure"), reply ? `${percent(reply.probability[reply.best])} sure` : "");
   write(byId("truth"), truth ? truth.join(" or ") : "–");
   const right = reply && truth ? truth.includes(best) : null;
-  const verdict = right === null ? note : right ? "the same ✓" : "another ✗";
+  const verdict = right === null ? note : right ? "right ✓" : "wrong ✗";
   write(byId("verdict"), verdict);
   const card = byId("says").closest(".card");
   card.classList.toggle("right", right === true);
@@ -111,9 +115,13 @@ export function showPairs(pairs, names, answer, mark) {
   }
   write(byId("pairs-title"), `The pairs that spoke most for “${answer}”`);
   const order = [...pairs].sort((a, b) => b.weight - a.weight);
-  const most = Math.max(order[0]?.weight ?? 0, 1e-9);
+  const most = Math.max(order[0].weight, 1e-9);
+  const listed = order
+    .slice(0, LISTED)
+    .filter(({ weight }) => weight >= LEAST * most);
+  const others = order.slice(listed.length);
   list.replaceChildren(
-    ...order.slice(0, LISTED).map(({ sender, receiver, weight }) => {
+    ...listed.map(({ sender, receiver, weight }) => {
       const bar = html("span", { className: "bar" });
       bar.style.setProperty("--share", Math.max(0, weight / most));
       const text =
@@ -123,7 +131,7 @@ export function showPairs(pairs, names, answer, mark) {
       const item = html("li", {}, [
         html("span", {
           className: "share",
-          textContent: `${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`,
+          textContent: signed(weight),
         }),
         bar,
         html("span", { className: "word", textContent: text }),
@@ -133,6 +141,16 @@ export function showPairs(pairs, names, answer, mark) {
       item.addEventListener("pointerleave", () => mark(null));
       return item;
     }),
+  );
+  if (!others.length) return;
+  const rest = others.reduce((sum, { weight }) => sum + weight, 0);
+  const plural = others.length > 1 ? `${others.length} others` : "other pair";
+  list.append(
+    html("li", { className: "quiet" }, [
+      html("span", { className: "share", textContent: signed(rest) }),
+      html("span"),
+      html("span", { className: "word", textContent: `the ${plural} together` }),
+    ]),
   );
 }
 

@@ -67,14 +67,14 @@ function arrow(from, to) {
 }
 
 function loop({ x, y, radius }) {
-  const size = 0.42 * radius + 3;
-  const top = y - 0.55 * radius;
-  const left = [x - 0.35 * size, top];
-  const right = [x + 0.35 * size, top];
+  const size = 0.35 * radius + 6;
+  const top = y - 0.75 * radius;
+  const left = [x - 0.4 * size, top];
+  const right = [x + 0.4 * size, top];
   const line =
-    `M${fixed(...left)}C${fixed(x - 1.5 * size, top - 2 * size)} ` +
-    `${fixed(x + 1.5 * size, top - 2 * size)} ${fixed(...right)}`;
-  return { line, head: tip([x + 0.9 * size, top - 0.9 * size], right) };
+    `M${fixed(...left)}C${fixed(x - 1.6 * size, top - 2.1 * size)} ` +
+    `${fixed(x + 1.6 * size, top - 2.1 * size)} ${fixed(...right)}`;
+  return { line, head: tip([x + 0.9 * size, top - size], right) };
 }
 
 /** The head of an arrow that ends in a point. */
@@ -82,7 +82,7 @@ function tip(from, to) {
   let [dx, dy] = [to[0] - from[0], to[1] - from[1]];
   const far = Math.hypot(dx, dy) || 1;
   [dx, dy] = [dx / far, dy / far];
-  const [long, wide] = [7, 3.2];
+  const [long, wide] = [6.5, 2.8];
   const back = [to[0] - long * dx, to[1] - long * dy];
   const side = [-wide * dy, wide * dx];
   return (

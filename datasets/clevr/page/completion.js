@@ -7,7 +7,7 @@ const MOST = 10;
 
 export class Completion {
   /**
-   * @param {HTMLInputElement} input Where the question is typed.
+   * @param {HTMLTextAreaElement} input Where the question is typed.
    * @param {HTMLElement} list Where words are offered.
    * @param {object} facts The task's facts.
    * @param {function(string): void} change Called with each new question.
@@ -76,7 +76,6 @@ export class Completion {
     options.forEach((option, i) =>
       option.setAttribute("aria-selected", i === this.active),
     );
-    this.input.setAttribute("aria-expanded", options.length > 0);
     const chosen = options[this.active];
     if (chosen) this.input.setAttribute("aria-activedescendant", chosen.id);
     else this.input.removeAttribute("aria-activedescendant");
@@ -89,8 +88,10 @@ export class Completion {
       const from = this.active < 0 && event.key === "ArrowUp" ? 0 : this.active;
       this.active = (from + steps[event.key] + count) % count;
       this.mark();
-    } else if (event.key === "Enter" && this.active >= 0) {
-      this.take(this.list.children[this.active].textContent);
+    } else if (event.key === "Enter") {
+      // A question is one line, however long.
+      const word = this.list.children[this.active];
+      if (word) this.take(word.textContent);
     } else if (event.key === "Escape" && count) {
       this.list.replaceChildren();
       this.active = -1;

@@ -16,7 +16,7 @@ export class Editor {
     const groups = Object.entries(facts.attributes).map(([name, values]) => {
       this.inputs[name] = new Map();
       const choices = values.map((value) => {
-        const label = [value];
+        const label = [html("span", { className: "name", textContent: value })];
         if (name === "color") {
           const swatch = html("span", { className: "swatch" });
           swatch.style.background = css(facts.colors[value]);

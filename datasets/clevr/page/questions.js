@@ -10,6 +10,7 @@ export class Questions {
   constructor(facts) {
     this.facts = facts;
     this.index = new Map(facts.tokens.map((token, i) => [token, i]));
+    this.last = { line: null, programs: [] };
     this.patterns = facts.patterns.map((p) => ({
       ...p,
       pattern: null, // made when it is first needed
@@ -46,6 +47,8 @@ export class Questions {
   /** Every program that some phrasing gives these words for. */
   parse(words) {
     const line = words.map((word) => `${word} `).join("");
+    // While an object is dragged, the question stays.
+    if (line === this.last.line) return this.last.programs;
     const found = new Map();
     for (const matcher of this.patterns) {
       matcher.pattern ??= new RegExp(matcher.source);
@@ -54,7 +57,8 @@ export class Questions {
       const program = this.programOf(matcher, groups);
       if (program) found.set(JSON.stringify(program), program);
     }
-    return [...found.values()];
+    this.last = { line, programs: [...found.values()] };
+    return this.last.programs;
   }
 
   /** The program of a family whose slots are filled as a pattern found. */

@@ -5,6 +5,7 @@ import { path, svg } from "./svg.js";
 /** Where the main light is, as in the pictures: warm, from the right. */
 const LIGHT = normal([6.447, -2.905, 4.258]);
 const AROUND = 48; // points of a circle
+const DOWN = { x2: 0, y2: 1 };
 
 /** Colours are [r, g, b] of 255. */
 export const css = (rgb) => `rgb(${rgb.map((v) => Math.round(v)).join(" ")})`;
@@ -30,23 +31,28 @@ export function gradients(colors) {
       [0.35, "white", 0.6],
       [1, "white", 0],
     ]),
-    // What a polished side mirrors: floor below, a bright strip, dark above.
+    // A polished side mirrors the dark above and the bright floor below.
     stops("linearGradient", "polish", [
-      [0, "white", 0.1],
-      [0.42, "white", 0.0],
-      [0.5, "black", 0.22],
-      [0.56, "white", 0.3],
-      [1, "white", 0.06],
-    ]),
+      [0, "white", 0.28],
+      [0.1, "white", 0.06],
+      [0.55, "black", 0.24],
+      [0.72, "black", 0.12],
+      [0.86, "white", 0.2],
+      [1, "white", 0.04],
+    ], DOWN),
     stops("linearGradient", "matte", [
-      [0, "white", 0.06],
-      [1, "black", 0.14],
-    ]),
+      [0, "white", 0.05],
+      [1, "black", 0.2],
+    ], DOWN),
+    // A polished lid has a soft strip of light across.
+    stops("linearGradient", "lid", [
+      [0.15, "black", 0.16],
+      [0.45, "white", 0.02],
+      [0.62, "white", 0.5],
+      [0.78, "white", 0.05],
+      [1, "black", 0.1],
+    ], { x2: 1, y2: 0.5 }),
   );
-  out.slice(-2).forEach((gradient) => {
-    gradient.setAttribute("x2", "0");
-    gradient.setAttribute("y2", "1");
-  });
   return out;
 }
 
@@ -174,7 +180,7 @@ function cylinderOf({ item, half, metal, rgb, id, seen }) {
     ["path", { d: path(top), fill: css(lid) }],
   ];
   if (metal) {
-    parts.push(["path", { d: path(top), fill: "url(#polish)", opacity: 0.7 }]);
+    parts.push(["path", { d: path(top), fill: "url(#lid)" }]);
   }
   const shadow = hull(seen([...ring(0), ...ring(0, fall(2 * half))]));
   return { shadow: path(shadow), outline: path(outline), parts };
@@ -205,10 +211,10 @@ function cubeOf({ item, half, camera, metal, rgb, seen }) {
       corner(c, d, 2 * half),
       corner(a, b, 2 * half),
     ];
-    parts.push(...surface(seen(face), out, rgb, metal));
+    parts.push(...surface(seen(face), out, rgb, metal ? "polish" : "matte"));
   });
   const top = around.map(([a, b]) => corner(a, b, 2 * half));
-  parts.push(...surface(seen(top), [0, 0, 1], rgb, metal));
+  parts.push(...surface(seen(top), [0, 0, 1], rgb, metal ? "lid" : null));
   const ring = (z, shift) => around.map(([a, b]) => corner(a, b, z, shift));
   const outline = hull(seen([...ring(0), ...ring(2 * half)]));
   const shadow = hull(seen([...ring(0), ...ring(0, fall(2 * half))]));
@@ -216,20 +222,20 @@ function cubeOf({ item, half, camera, metal, rgb, seen }) {
 }
 
 /** A flat face, as light as it faces the lamps. */
-function surface(points, out, rgb, metal) {
+function surface(points, out, rgb, finish) {
   const key = Math.max(0, dot(out, LIGHT));
-  const light = 0.36 + 0.72 * key + 0.16 * Math.max(0, out[2]);
+  const light = 0.28 + 0.72 * key + 0.2 * out[2];
   const tone =
-    light > 0.78
-      ? lighter(rgb, Math.min(0.5, (light - 0.78) * (metal ? 1.3 : 0.9)))
-      : darker(rgb, Math.min(0.6, (0.78 - light) * (metal ? 1.35 : 1.05)));
+    light > 0.72
+      ? lighter(rgb, Math.min(0.4, light - 0.72))
+      : darker(rgb, Math.min(0.62, 1.2 * (0.72 - light)));
   // The stroke rounds the edges off, and closes the gap between two faces.
-  const edge = { stroke: css(lighter(tone, metal ? 0.22 : 0.06)) };
+  const edge = { stroke: css(lighter(tone, finish === "matte" ? 0.05 : 0.16)) };
   const round = { "stroke-width": 1.1, "stroke-linejoin": "round" };
-  return [
-    ["path", { d: path(points), fill: css(tone), ...edge, ...round }],
-    ["path", { d: path(points), fill: `url(#${metal ? "polish" : "matte"})` }],
-  ];
+  const d = path(points);
+  const parts = [["path", { d, fill: css(tone), ...edge, ...round }]];
+  if (finish) parts.push(["path", { d, fill: `url(#${finish})` }]);
+  return parts;
 }
 
 /** Where the shadow of a point falls, shortened: the lamps are wide. */

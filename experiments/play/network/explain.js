@@ -8,82 +8,73 @@ const STEPS = 128;
 /**
  * Integrated gradients over the pairs' messages, c_p = <m_p, ∫ ∇f(r + t s) dt>.
  *
- * f's first layer is linear in t, so that only what follows it is run at each
- * step. f has two hidden layers or more.
+ * Between two points of the integral hardly a ReLU of f switches, and where
+ * none does, f is linear in t: what comes before a layer is kept as a + t b,
+ * and corrected by the ReLUs that switched. f has two hidden layers.
  *
  * @returns {Float64Array} One number a message; they sum to the score less
  *   that of no message at all.
  */
 export function explain({ messages, total, rest, question, readout, answer }) {
-  const first = readout[0].weight;
-  const width = total.length;
-  const start = new Float64Array(first.rows);
-  const change = new Float64Array(first.rows);
-  for (let o = 0; o < first.rows; o++) {
-    const at = o * first.columns;
-    start[o] = readout[0].bias.data[o];
-    for (let k = 0; k < width; k++) {
-      start[o] += first.data[at + k] * rest[k];
-      change[o] += first.data[at + k] * total[k];
-    }
-    for (let k = 0; k < question.length; k++) {
-      start[o] += first.data[at + width + k] * question[k];
-    }
-  }
-  const slope = new Float64Array(first.rows);
+  const [first, second, last] = readout;
+  const a = firstLayer(first, rest, question);
+  const b = times(first.weight, total);
+  const w = second.weight.data;
+  const width = second.weight.columns;
+  const height = second.weight.rows;
+  const above = row(last.weight, answer);
+  const a2 = Float64Array.from(second.bias.data);
+  const b2 = new Float64Array(height);
+  const on = new Uint8Array(width);
+  const on2 = new Uint8Array(height);
+  // The gradient behind the first layer's ReLUs, and its mean over t before.
+  const back = new Float64Array(width);
+  const slope = new Float64Array(width);
   for (let step = 0; step < STEPS; step++) {
     const t = (step + 0.5) / STEPS;
-    const h = start.map((value, o) => value + t * change[o]);
-    const back = gradient(h, readout.slice(1), answer);
-    for (let o = 0; o < slope.length; o++) slope[o] += back[o] / STEPS;
+    for (let k = 0; k < width; k++) {
+      const now = a[k] + t * b[k] > 0 ? 1 : 0;
+      if (now === on[k]) continue;
+      const sign = now - on[k];
+      on[k] = now;
+      for (let o = 0; o < height; o++) {
+        a2[o] += sign * w[o * width + k] * a[k];
+        b2[o] += sign * w[o * width + k] * b[k];
+      }
+    }
+    for (let o = 0; o < height; o++) {
+      const now = a2[o] + t * b2[o] > 0 ? 1 : 0;
+      if (now === on2[o]) continue;
+      const change = (now - on2[o]) * above[o];
+      on2[o] = now;
+      for (let k = 0; k < width; k++) back[k] += change * w[o * width + k];
+    }
+    for (let k = 0; k < width; k++) if (on[k]) slope[k] += back[k] / STEPS;
   }
-  const ofSum = times(slope, first, width);
-  const out = new Float64Array(messages.rows);
-  for (let p = 0; p < messages.rows; p++) {
+  // Of the sum of the messages.
+  const ofSum = new Float64Array(total.length);
+  for (let o = 0; o < width; o++) {
+    const weights = row(first.weight, o);
+    for (let k = 0; k < ofSum.length; k++) ofSum[k] += slope[o] * weights[k];
+  }
+  return Float64Array.from({ length: messages.rows }, (_, p) => {
     const message = row(messages, p);
-    for (let k = 0; k < width; k++) out[p] += message[k] * ofSum[k];
-  }
-  return out;
-}
-
-/** The gradient of a score by what comes out of f's first layer. */
-function gradient(before, layers, answer) {
-  const inputs = [];
-  let h = before;
-  // The last layer's output is not needed, only which of its rows is asked for.
-  layers.slice(0, -1).forEach(({ weight, bias }) => {
-    inputs.push(h);
-    const from = h.map((value) => Math.max(value, 0));
-    const out = new Float64Array(weight.rows);
-    for (let o = 0; o < out.length; o++) {
-      let sum = bias.data[o];
-      const at = o * weight.columns;
-      for (let k = 0; k < from.length; k++) sum += weight.data[at + k] * from[k];
-      out[o] = sum;
-    }
-    h = out;
+    return message.reduce((sum, value, k) => sum + value * ofSum[k], 0);
   });
-  inputs.push(h);
-  const last = layers.at(-1).weight;
-  let back = Float64Array.from(row(last, answer));
-  for (let l = layers.length - 1; l >= 0; l--) {
-    if (l < layers.length - 1) {
-      const { weight } = layers[l];
-      back = times(back, weight, weight.columns);
-    }
-    back = back.map((value, k) => (inputs[l][k] > 0 ? value : 0));
-  }
-  return back;
 }
 
-/** A row times the first columns of a weight; noughts are passed over. */
-function times(vector, weight, columns) {
-  const out = new Float64Array(columns);
-  for (let o = 0; o < vector.length; o++) {
-    const value = vector[o];
-    if (value === 0) continue;
-    const at = o * weight.columns;
-    for (let k = 0; k < columns; k++) out[k] += value * weight.data[at + k];
-  }
-  return out;
+/** What f's first layer gives without a message, before its ReLU. */
+function firstLayer({ weight, bias }, rest, question) {
+  const joined = new Float64Array(weight.columns);
+  joined.set(rest);
+  joined.set(question, rest.length);
+  return times(weight, joined).map((value, o) => value + bias.data[o]);
+}
+
+/** The first columns of a weight times a vector. */
+function times(weight, vector) {
+  return Float64Array.from({ length: weight.rows }, (_, o) => {
+    const weights = row(weight, o);
+    return vector.reduce((sum, value, k) => sum + value * weights[k], 0);
+  });
 }

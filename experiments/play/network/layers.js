@@ -80,18 +80,35 @@ export function softmax(scores) {
  * @param {number} first The first column that is used; as many follow as x has.
  */
 export function linear(x, weight, bias = null, first = 0) {
-  const inputs = x.columns;
+  const { columns, rows } = x;
   const outputs = weight.rows;
-  const out = zeros(x.rows, outputs);
-  const w = weight.data;
-  for (let i = 0; i < x.rows; i++) {
-    const from = row(x, i);
-    const to = row(out, i);
-    for (let o = 0; o < outputs; o++) {
-      let sum = bias ? bias.data[o] : 0;
-      const at = o * weight.columns + first;
-      for (let k = 0; k < inputs; k++) sum += w[at + k] * from[k];
-      to[o] = sum;
+  const out = zeros(rows, outputs);
+  const [w, from, to] = [weight.data, x.data, out.data];
+  for (let o = 0; o < outputs; o++) {
+    const start = bias ? bias.data[o] : 0;
+    const at = o * weight.columns + first;
+    let i = 0;
+    // Four rows at a time: their sums need not wait for each other.
+    for (; i + 4 <= rows; i += 4) {
+      const [r0, r1] = [i * columns, (i + 1) * columns];
+      const [r2, r3] = [r1 + columns, r1 + 2 * columns];
+      let [s0, s1, s2, s3] = [start, start, start, start];
+      for (let k = 0; k < columns; k++) {
+        const value = w[at + k];
+        s0 += value * from[r0 + k];
+        s1 += value * from[r1 + k];
+        s2 += value * from[r2 + k];
+        s3 += value * from[r3 + k];
+      }
+      to[i * outputs + o] = s0;
+      to[(i + 1) * outputs + o] = s1;
+      to[(i + 2) * outputs + o] = s2;
+      to[(i + 3) * outputs + o] = s3;
+    }
+    for (; i < rows; i++) {
+      let sum = start;
+      for (let k = 0; k < columns; k++) sum += w[at + k] * from[i * columns + k];
+      to[i * outputs + o] = sum;
     }
   }
   return out;

@@ -1,0 +1,78 @@
+"""The page of the repository's own weights, in a real browser."""
+
+import shutil
+from threading import Thread
+
+import pytest
+
+from experiments.play.build import build
+from experiments.play.command import ROOT, RUNS
+from experiments.play.serve import address_of, server_of
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def page_folder(tmp_path_factory):
+    """A folder with the page, as `play --out` builds it."""
+    folder = tmp_path_factory.mktemp("play") / "page"
+    build([ROOT / run for run in RUNS], folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(page_folder):
+    """Where that page is served."""
+    with server_of(page_folder) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield address_of(server)
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a window."""
+    sync = pytest.importorskip("playwright.sync_api")
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip("no Chromium: `apt-get install chromium`, for example")
+    with sync.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """Opens the page; whatever goes wrong in it fails the test."""
+    contexts = []
+    wrong = []
+
+    def is_inside(url):
+        return url.startswith((address, "data:"))
+
+    def opened(path="", ready=True, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                is_inside(request.url) or wrong.append(request.url)
+            ),
+        )
+        page.on("websocket", lambda socket: wrong.append(socket.url))
+        page.goto(address + path)
+        if ready:
+            page.evaluate(
+                "async () => {"
+                "  window.app = await (await import('./main.js')).ready;"
+                "}"
+            )
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not wrong
