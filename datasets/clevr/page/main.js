@@ -87,6 +87,22 @@ class App {
 
   // What a visitor does ######################################################
 
+  /** The first scene is asked what hangs on a pair, and is not nought. */
+  begin() {
+    const first = this.task.families.findIndex(
+      ({ group, nodes }) =>
+        group === "one_hop" && nodes.at(-1).function === "count",
+    );
+    for (let tries = 0; tries < 50; tries++) {
+      this.scene.redraw();
+      const text = this.questions.ask(this.task.families[first], this.scene);
+      if (!text) continue;
+      this.setQuestion(text);
+      const [answer] = this.read().truth;
+      if (answer > 0 && answer < this.scene.objects.length - 1) return;
+    }
+  }
+
   newScene() {
     this.scene.redraw();
     this.chosen = null;
@@ -342,7 +358,7 @@ async function start() {
   const app = new App(await about.json());
   byId("loading").remove();
   byId("page").hidden = false;
-  app.newScene();
+  app.begin();
   try {
     await app.load();
   } catch (error) {

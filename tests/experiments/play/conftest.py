@@ -42,37 +42,41 @@ def browser():
         opened.close()
 
 
-@pytest.fixture
-def open_page(browser, address):
-    """Opens the page; whatever goes wrong in it fails the test."""
+@pytest.fixture(scope="session")
+def open_page(browser, address, page_folder):
+    """Opens the page; errors in it, and requests to elsewhere, are failures."""
     contexts = []
     wrong = []
 
-    def is_inside(url):
-        return url.startswith((address, "data:"))
+    def watch(request):
+        inside = (address, page_folder.as_uri(), "data:")
+        if not request.url.startswith(inside):
+            wrong.append(request.url)
 
-    def opened(path="", ready=True, **options):
+    def opened(where=address, broken="", **options):
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                is_inside(request.url) or wrong.append(request.url)
-            ),
-        )
+        page.on("request", watch)
         page.on("websocket", lambda socket: wrong.append(socket.url))
-        page.goto(address + path)
-        if ready:
-            page.evaluate(
-                "async () => {"
-                "  window.app = await (await import('./main.js')).ready;"
-                "}"
-            )
+        if broken:
+            page.route(broken, lambda route: route.fulfill(status=404))
+        else:
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(where)
         return page
 
     yield opened
     for context in contexts:
         context.close()
     assert not wrong
+
+
+@pytest.fixture(scope="session")
+def loaded(open_page):
+    """The page with all its networks; `app` is what it runs."""
+    page = open_page(viewport={"width": 1280, "height": 1000})
+    page.evaluate(
+        "async () => {  window.app = await (await import('./main.js')).ready;}"
+    )
+    return page

@@ -27,15 +27,15 @@ def models():
 
 
 @pytest.fixture
-def page(open_page):
-    return open_page()
+def page(loaded):
+    return loaded
 
 
 def test_scores_and_pairs_are_pytorch_s(page, models):
-    """In float64, the page's numbers, and about in float32, a model's own."""
+    """In float64, as the page computes; answers of float32 are as likely."""
     exact = [copy.deepcopy(model).double() for _, model in models]
     furthest = [0.0, 0.0]
-    for _ in range(12):
+    for _ in range(8):
         page.evaluate("() => { app.scene.redraw(); app.ask(); }")
         state = page.evaluate(STATE)
         scene = as_scene(state["objects"])
@@ -50,11 +50,12 @@ def test_scores_and_pairs_are_pytorch_s(page, models):
                 batch.x, batch.pos = batch.x.double(), batch.pos.double()
                 scores64 = double(batch)[0]
             apart = float((there - scores64).abs().max())
-            # Scores reach hundreds, of which float32 keeps seven digits.
-            apart32 = float((there - scores).abs().max())
-            furthest = [*map(max, furthest, (apart, apart32))]
+            # Float32 rounds sums of thousands to a few ten-thousandths.
+            furthest[1] = max(furthest[1], float((there - scores).abs().max()))
+            furthest[0] = max(furthest[0], apart)
             assert apart < 1e-4, case
-            assert apart32 < 1e-4 + 1e-6 * float(scores.abs().max()), case
+            likely = there.softmax(0), scores.double().softmax(0)
+            assert float((likely[0] - likely[1]).abs().max()) < 1e-4, case
             pairs = reply(double, batch).pairs
             assert (pairs is None) == (found["pairs"] is None)
             if pairs is None:
@@ -88,9 +89,9 @@ def readings(text, scene):
 def test_the_true_answer_of_generated_questions(page):
     seed = Random().randrange(2**32)
     rng = Random(seed)
-    scenes = [generate_scene(rng, index) for index in range(60)]
+    scenes = [generate_scene(rng, index) for index in range(50)]
     questions = QuestionGenerator().generate(scenes, seed)
-    assert len(questions) > 500
+    assert len(questions) > 400
     asked = [
         [
             as_objects(scene),
