@@ -60,7 +60,10 @@ export function showAnswer({ model, reply, answers, truth, note }) {
   write(byId("who"), model ? `${model.name} says` : "The network says");
   const best = reply ? answers[reply.best] : "";
   write(byId("says"), reply ? best : "–");
-  write(byId("sure"), reply ? `${percent(reply.probability[reply.best])} sure` : "");
+  write(
+    byId("sure"),
+    reply ? `${percent(reply.probability[reply.best])} sure` : "",
+  );
   write(byId("truth"), truth ? truth.join(" or ") : "–");
   const right = reply && truth ? truth.includes(best) : null;
   const verdict = right === null ? note : right ? "right ✓" : "wrong ✗";
@@ -149,7 +152,10 @@ export function showPairs(pairs, names, answer, mark) {
     html("li", { className: "quiet" }, [
       html("span", { className: "share", textContent: signed(rest) }),
       html("span"),
-      html("span", { className: "word", textContent: `the ${plural} together` }),
+      html("span", {
+        className: "word",
+        textContent: `the ${plural} together`,
+      }),
     ]),
   );
 }

@@ -4,7 +4,7 @@
 import { svg } from "./svg.js";
 
 /** Weaker than this, beside the strongest, an arrow would not be seen. */
-export const FAINT = 0.03;
+export const FAINT = 0.04;
 
 /**
  * Draw pairs.
@@ -33,8 +33,13 @@ export function drawArrows(layer, places, pairs) {
         "data-pair": `${pair.sender}-${pair.receiver}`,
       });
       const width = 0.7 + 2.3 * pair.share;
+      // Of a faint arrow, a wide halo would be what is seen.
       group.append(
-        svg("path", { d: d.line + d.head, class: "halo", "stroke-width": width + 1.8 }),
+        svg("path", {
+          d: d.line + d.head,
+          class: "halo",
+          "stroke-width": width + 2 * pair.share,
+        }),
         svg("path", { d: d.line, class: "line", "stroke-width": width }),
         svg("path", { d: d.head, class: "head" }),
       );
@@ -56,10 +61,7 @@ function arrow(from, to) {
   const b = [to.x - ends[1] * dx, to.y - ends[1] * dy];
   // A pair and its reverse bend to different sides.
   const bend = 0.14 * far;
-  const c = [
-    (a[0] + b[0]) / 2 - bend * dy,
-    (a[1] + b[1]) / 2 + bend * dx,
-  ];
+  const c = [(a[0] + b[0]) / 2 - bend * dy, (a[1] + b[1]) / 2 + bend * dx];
   return {
     line: `M${fixed(...a)}Q${fixed(...c)} ${fixed(...b)}`,
     head: tip(c, b),

@@ -1,7 +1,7 @@
 // What the chosen object is: its size, colour, material and shape.
 
 import { html, radio, write } from "./html.js";
-import { css } from "./solids.js";
+import { css } from "./shine.js";
 
 export class Editor {
   /**

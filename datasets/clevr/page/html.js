@@ -31,7 +31,10 @@ export function radio(group, value, label, choose) {
   });
   input.addEventListener("change", () => choose(value));
   const text = html("label", { htmlFor: input.id }, label);
-  return { input, element: html("span", { className: "radio" }, [input, text]) };
+  return {
+    input,
+    element: html("span", { className: "radio" }, [input, text]),
+  };
 }
 
 /** Write a text into an element, unless it stands there. */

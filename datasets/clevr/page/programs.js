@@ -29,7 +29,9 @@ export function call(name, args, value, scene) {
     case "relate":
       return scene.relationships()[value][a];
     case "union":
-      return objects.map((_, i) => i).filter((i) => a.includes(i) || b.includes(i));
+      return objects
+        .map((_, i) => i)
+        .filter((i) => a.includes(i) || b.includes(i));
     case "intersect":
       return a.filter((i) => b.includes(i));
     case "count":

@@ -1,6 +1,6 @@
-// From words to programs, and from a scene to a question about it.
+// From words to programs, and to what is true of a scene.
 
-import { call, execute, IllPosed, written } from "./programs.js";
+import { execute, IllPosed } from "./programs.js";
 
 /** Spellings that are meant well. */
 const SPELLINGS = { grey: "gray", colour: "color", coloured: "color" };
@@ -132,118 +132,6 @@ export class Questions {
     return { answers: [...answers], illPosed, programs };
   }
 
-  /**
-   * A question of a family that fits a scene, or null where none was found.
-   *
-   * Slots are filled in order, each by what some object bears; where that
-   * leads nowhere, it begins anew.
-   */
-  ask(family, scene, random = Math.random) {
-    for (let tries = 0; tries < 300; tries++) {
-      const filled = this.fill(family, scene, random);
-      if (filled) return this.render(family, filled, random);
-    }
-    return null;
-  }
-
-  fill(family, scene, random) {
-    const filters = {};
-    const directions = {};
-    const outputs = [];
-    for (const node of family.nodes) {
-      const args = node.inputs.map((i) => outputs[i]);
-      const directed = node.function.startsWith("relate");
-      if (directed) {
-        const names = Object.keys(this.facts.directions);
-        directions[node.step] = pick(names, random);
-      }
-      const direction = directions[node.step];
-      let out;
-      if (node.function.includes("filter")) {
-        const from = directed
-          ? call("relate", args, direction, scene)
-          : args[0];
-        const filter = this.filterOf(node, from, scene, random);
-        if (!filter) return null;
-        filters[node.step] = filter;
-        const kept = this.filtered(from, filter, scene);
-        if (node.kind === "unique" && kept.length !== 1) return null;
-        out = node.kind === "unique" ? kept[0] : kept;
-      } else {
-        out = call(node.function, args, direction, scene);
-      }
-      const same = (other) =>
-        JSON.stringify(outputs[other]) === JSON.stringify(out);
-      if (node.differ.some(same)) return null;
-      outputs.push(out);
-    }
-    return { filters, directions, answer: written(outputs.at(-1)) };
-  }
-
-  /** What a slot names: some attributes of an object that is there. */
-  filterOf(node, from, scene, random) {
-    const names = Object.keys(this.facts.attributes);
-    const only = node.function.split("filter_")[1];
-    const open = names.map((name, k) =>
-      only ? name === only : !node.unnamed.includes(k),
-    );
-    const emptied = node.kind === "count" || node.kind === "exist";
-    // Now and then of any object: then there may be none of it.
-    const pool = emptied && random() < 0.3 ? scene.objects : null;
-    if (!from.length && !pool) return emptied ? names.map(() => null) : null;
-    for (let tries = 0; tries < 12; tries++) {
-      const item = pool ? pick(pool, random) : scene.objects[pick(from, random)];
-      const filter = names.map((name, k) =>
-        open[k] && (only || random() < 0.5) ? item[name] : null,
-      );
-      if (node.kind === "set" && !filter.some(Boolean)) continue;
-      if (node.kind !== "unique") return filter;
-      if (this.filtered(from, filter, scene).length === 1) return filter;
-    }
-    return null;
-  }
-
-  filtered(from, filter, scene) {
-    const names = Object.keys(this.facts.attributes);
-    return from.filter((i) =>
-      names.every((name, k) => !filter[k] || scene.objects[i][name] === filter[k]),
-    );
-  }
-
-  /** Put a filled family into words: templates.render. */
-  render(family, { filters, directions }, random) {
-    const { synonyms, relations } = this.facts;
-    let phrase = pick(family.phrasings, random);
-    const [a, b] = [filters.A, filters.B];
-    const contradict = a && b && a.some((v, k) => v && b[k] && v !== b[k]);
-    const words = [];
-    const put = (part) => {
-      if (typeof part === "string") {
-        words.push(contradict ? part.replaceAll("other ", "") : part);
-      } else if (Array.isArray(part)) {
-        if (random() < 0.5) part.forEach(put);
-      } else if (part.form === ".relation") {
-        words.push(pick(relations[directions[part.step]], random));
-      } else {
-        const [size, color, material, shape] =
-          filters[part.step] ?? Array(4).fill(null);
-        for (const value of [size, color, material]) {
-          if (value) words.push(`${pick(synonyms[value] ?? [value], random)} `);
-        }
-        words.push(pick(synonyms[shape ?? ""], random));
-        if (part.form === "s") words.push("s");
-      }
-    };
-    phrase.forEach(put);
-    const text = words
-      .join("")
-      .trim()
-      .replace(/\s+/g, " ")
-      .replaceAll(" a other ", " another ")
-      .replaceAll(" a object", " an object");
-    return text[0].toUpperCase() + text.slice(1);
-  }
-
   /** A family as a choice in a list: a phrasing with its slots left open. */
   title(family) {
     const open = (part) => {
@@ -255,8 +143,6 @@ export class Questions {
     return text.replace(/\s+/g, " ").replace(/ ([;?])/g, "$1");
   }
 }
-
-const pick = (list, random) => list[Math.floor(random() * list.length)];
 
 /** How many letters have to change to make one word of another. */
 function edits(a, b) {

@@ -2,7 +2,8 @@
 
 import { drawArrows } from "./arrows.js";
 import { Camera } from "./camera.js";
-import { drawn, gradients } from "./solids.js";
+import { gradients } from "./shine.js";
+import { drawn } from "./solids.js";
 import { path, set, svg } from "./svg.js";
 
 /** How far a key moves an object, and with Shift. */
@@ -28,10 +29,9 @@ export class Stage {
     this.on = on;
     this.camera = new Camera(rules.camera);
     this.layers = Object.fromEntries(
-      ["floor", "shadows", "ring", "solids", "arrows", "handles"].map((name) => [
-        name,
-        svg("g", { class: name }),
-      ]),
+      ["floor", "shadows", "ring", "solids", "arrows", "handles"].map(
+        (name) => [name, svg("g", { class: name })],
+      ),
     );
     // What is seen is drawn anew, back to front. What has the focus stays.
     for (const name of ["floor", "shadows", "ring", "solids", "arrows"]) {
@@ -54,14 +54,21 @@ export class Stage {
 
   drawFloor() {
     const [width, height] = this.rules.camera.size;
-    const glow = svg("radialGradient", { id: "glow", cx: 0.56, cy: 0.5, r: 0.75 }, [
-      svg("stop", { offset: 0, class: "floor-near" }),
-      svg("stop", { offset: 1, class: "floor-far" }),
-    ]);
-    const edge = this.rules.floor + 0.7;
-    const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([a, b]) =>
-      this.camera.project([a * edge, b * edge, 0]),
+    const glow = svg(
+      "radialGradient",
+      { id: "glow", cx: 0.56, cy: 0.5, r: 0.75 },
+      [
+        svg("stop", { offset: 0, class: "floor-near" }),
+        svg("stop", { offset: 1, class: "floor-far" }),
+      ],
     );
+    const edge = this.rules.floor + 0.7;
+    const corners = [
+      [-1, -1],
+      [1, -1],
+      [1, 1],
+      [-1, 1],
+    ].map(([a, b]) => this.camera.project([a * edge, b * edge, 0]));
     this.layers.floor.append(
       glow,
       svg("rect", { width, height, fill: "url(#glow)" }),
@@ -157,7 +164,10 @@ export class Stage {
         "aria-pressed": item === chosen,
       });
       if (this.layers.handles.children[i] !== handle) {
-        this.layers.handles.insertBefore(handle, this.layers.handles.children[i]);
+        this.layers.handles.insertBefore(
+          handle,
+          this.layers.handles.children[i],
+        );
       }
     });
     for (const handle of before.values()) handle.remove();

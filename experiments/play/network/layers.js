@@ -107,7 +107,8 @@ export function linear(x, weight, bias = null, first = 0) {
     }
     for (; i < rows; i++) {
       let sum = start;
-      for (let k = 0; k < columns; k++) sum += w[at + k] * from[i * columns + k];
+      for (let k = 0; k < columns; k++)
+        sum += w[at + k] * from[i * columns + k];
       to[i * outputs + o] = sum;
     }
   }

@@ -32,10 +32,7 @@ export function relationNetwork(objects, question, tensors, options) {
     : new Float64Array(total.length);
   const readout = L.layersOf(tensors, "model.readout");
   const pooled = total.map((value, k) => value + rest[k]);
-  const scores = L.mlp(
-    L.joinAll(L.fromRows([pooled]), question),
-    readout,
-  ).data;
+  const scores = L.mlp(L.joinAll(L.fromRows([pooled]), question), readout).data;
   return {
     scores,
     pairs,

@@ -122,10 +122,12 @@ def test_the_true_answer_of_generated_questions(page):
 def test_the_page_asks_what_fits(page):
     """A question of each family, about a scene in which there is one."""
     asked = page.evaluate(
-        """() => app.task.families.map((family) => {
+        """async () => {
+          const asking = await import('./asking.js');
+          return app.task.families.map((family) => {
           for (let tries = 0; tries < 30; tries++) {
             app.scene.redraw();
-            const text = app.questions.ask(family, app.scene);
+            const text = asking.ask(app.task, family, app.scene);
             if (!text) continue;
             app.text = text;
             return {
@@ -136,7 +138,8 @@ def test_the_page_asks_what_fits(page):
             };
           }
           return null;
-        })"""
+          });
+        }"""
     )
     assert len(asked) == 90
     for family, question in enumerate(asked):
