@@ -80,7 +80,7 @@ def describe(runs: Sequence[Path]) -> tuple[Page, list[dict[str, Any]]]:
         raise ValueError("`runs` is empty, expected folders of trained runs")
     first = Run.read(runs[0])
     page = first.task.page(first.data)
-    models = []
+    models: list[dict[str, Any]] = []
     for folder in runs:
         planned, model = load_model(folder)
         if planned.task is not first.task:

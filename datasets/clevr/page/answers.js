@@ -22,7 +22,7 @@ export class Switch {
       const says = html("span", { className: "says", textContent: "…" });
       const name = html("span", { className: "name", textContent: model.name });
       const { all } = model.accuracy;
-      const right = all ? `${(100 * all).toFixed(1)} % right in tests` : "";
+      const right = all ? `${(100 * all).toFixed(1)} % in tests` : "";
       const figure = html("span", { className: "figure", textContent: right });
       const { input, element } = radio(
         "model",
