@@ -79,9 +79,9 @@ def main(argv: list[str]) -> None:
         with server_of(out, config.port) as server:
             address = address_of(server)
             print(f"{address}  (Ctrl+C ends it)", flush=True)
-            if not config.no_browser and not open_page(address):
-                print("No screen was found: open it in a browser.", flush=True)
             try:
+                if not config.no_browser and not open_page(address):
+                    print("No screen found: open it yourself.", flush=True)
                 server.serve_forever()
             except KeyboardInterrupt:
                 print()
