@@ -225,6 +225,8 @@ def test_questions_that_cannot_be_read(page):
 
 
 def test_a_kind_of_question_is_asked(page):
+    # Every family, and any of them.
+    assert page.locator("#kind option").count() == 91
     page.click("#new-scene")
     for family, answers in ((84, range(11)), (73, ("yes", "no"))):
         page.select_option("#kind", str(family))
