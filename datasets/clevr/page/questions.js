@@ -36,9 +36,16 @@ export class Questions {
     return words.map((word) => this.index.get(word));
   }
 
-  /** The known word that is most like another one. */
+  /** Whether some known word begins like this. */
+  begins(start) {
+    return this.facts.tokens.some((token) => token.startsWith(start));
+  }
+
+  /** The known word that another one begins with, or is most like. */
   like(word) {
     const known = this.facts.tokens.filter((token) => /^[a-z]+$/.test(token));
+    const within = known.filter((t) => t.length > 2 && word.startsWith(t));
+    if (within.length) return within.sort((a, b) => b.length - a.length)[0];
     const scored = known.map((token) => [edits(word, token), token]);
     scored.sort((a, b) => a[0] - b[0]);
     return scored[0][0] <= Math.max(1, word.length / 2) ? scored[0][1] : null;

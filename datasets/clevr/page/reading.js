@@ -25,7 +25,14 @@ export function read(questions, text, scene) {
     return nothing("Type a question, or let one be asked.", false);
   }
   const unknown = questions.unknown(words);
-  if (unknown.length) return nothing(ofUnknown(questions, unknown), true);
+  if (unknown.length) {
+    // A word that is being typed is no mistake yet.
+    const last = text.toLowerCase().match(/[a-z]+$/)?.[0];
+    const begun = unknown.length === 1 && unknown[0] === last;
+    return begun && questions.begins(last)
+      ? nothing("", false)
+      : nothing(ofUnknown(questions, unknown), true);
+  }
   const { answers, illPosed } = questions.truth(words, scene);
   const said = { words, truth: null, note: "", problem: false };
   if (answers.length) {

@@ -57,6 +57,7 @@ def open_page(browser, address, page_folder):
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(90_000)  # on a machine with other work, too
         page.on("request", watch)
         page.on("websocket", lambda socket: wrong.append(socket.url))
         if broken:
