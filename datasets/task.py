@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -106,6 +106,21 @@ class Source:
                 "`image` is given without `scene`: a scene that is made has "
                 "no picture in a folder"
             )
+
+
+class Page(NamedTuple):
+    """A page on which people play with scenes of a task.
+
+    Attributes:
+        files: Folder of its files: ``index.html``, and what that loads. They
+            find the networks in ``network/`` and the rest in ``page.json``,
+            whose ``task`` is `facts`, whose ``models`` says what each
+            model is.
+        facts: What the page has to know of the task, as JSON has it.
+    """
+
+    files: Path
+    facts: dict[str, Any]
 
 
 class Task(ABC):
@@ -264,6 +279,22 @@ class Task(ABC):
             title: What stands above all.
         """
         raise self._unasked()
+
+    # Any scene, for `play` ###################################################
+
+    def page(self, settings: Any) -> Page:
+        """A page on which scenes are made, changed and asked about.
+
+        Args:
+            settings: How a model was given its scenes.
+
+        Raises:
+            ValueError: If there is no such page.
+        """
+        raise ValueError(
+            f"{self.title} has no page to play with: expected runs of a task "
+            f"that has one"
+        )
 
     def _unasked(self) -> ValueError:
         return ValueError(

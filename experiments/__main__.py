@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": ("run.evaluate", "make a run's test figures again"),
     "show": ("run.show", "let trained models answer fresh questions"),
     "ask": ("run.ask", "ask a trained model a question"),
+    "play": ("play.command", "a page: change a scene, ask, see what decides"),
     "features": ("run.features", "write a trained CNN's maps into stores"),
     "report": ("report.tables", "make a comparison's tables and plots again"),
     "export": ("report.export", "write down a run's weights and model card"),
@@ -36,6 +37,7 @@ EXAMPLES = {
     "Look at what is there (seconds; trained models lie in results/)": {
         "show": "results/full",
         "ask": f'"What color is the large cube?" --run {RUN}',
+        "play": "",
         "draw_pairs": "--share 0.2 --out pairs.png",
     },
     "Train and compare (minutes to hours; results go to runs/)": {

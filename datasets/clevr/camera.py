@@ -17,7 +17,8 @@ JITTER = 0.5
 IMAGE_SIZE = (480, 320)
 #: Pixels of the view in which visibility is judged.
 VIEW_SIZE = (320, 240)
-_FOCAL = 35.0 / 32.0  # in widths of the picture
+#: Focal length, in widths of the picture.
+FOCAL = 35.0 / 32.0
 
 Vector = tuple[float, float, float]
 
@@ -80,7 +81,7 @@ class Camera:
         dz = point[2] - self.location[2]
         f, r, u = self.forward, self.right, self.up
         depth = dx * f[0] + dy * f[1] + dz * f[2]
-        scale = _FOCAL * size[0] / depth
+        scale = FOCAL * size[0] / depth
         return (
             size[0] / 2 + scale * (dx * r[0] + dy * r[1]),
             size[1] / 2 - scale * (dx * u[0] + dy * u[1] + dz * u[2]),
@@ -90,7 +91,7 @@ class Camera:
 
 def _spread(solid: Solid, place: Vector, size: tuple[int, int]) -> float:
     """Half-width in pixels of a box, round its centre, that holds a solid."""
-    focal = _FOCAL * size[0]
+    focal = FOCAL * size[0]
     reach = _REACH[solid.shape] * solid.half
     # Off the axis a ball is drawn longer: by the tangent, at most.
     tilt = math.hypot(place[0] - size[0] / 2, place[1] - size[1] / 2) / focal
@@ -119,7 +120,7 @@ def all_visible(
     ):
         # The ball within a solid is drawn at least this large; a disc of so
         # many pixels holds that many pixel centres, give or take a tenth.
-        area = math.pi * (_FOCAL * width * solid.half / depth) ** 2
+        area = math.pi * (FOCAL * width * solid.half / depth) ** 2
         if (
             area < 1.25 * minimum
             or not spread <= col <= width - spread
@@ -156,7 +157,7 @@ def visible_pixels(
         One count for each object.
     """
     width, height = size
-    focal = _FOCAL * width
+    focal = FOCAL * width
     nearest = np.full((height, width), np.inf)
     owner = np.full((height, width), len(solids), dtype=np.intp)
     forward, right, up = camera.forward, camera.right, camera.up

@@ -40,7 +40,8 @@ MIN_MARGIN = 0.4
 MIN_GAP = 0.25
 MIN_PIXELS = 200
 MAX_OBJECTS = 100
-_FLOOR = 3.0
+#: Centres lie within this of the origin, along either axis.
+FLOOR = 3.0
 _TRIES = 50
 # The floor that holds ten objects cannot hold more: beyond, it grows so that
 # each object keeps as much of either axis as one of eight has. Camera and view
@@ -74,7 +75,7 @@ def _place(
 ) -> list[tuple[float, float, str]] | None:
     """Sizes and places of ``count`` objects; None if one finds no room."""
     random = rng.random
-    low, span = -_FLOOR * scale, 2 * _FLOOR * scale
+    low, span = -FLOOR * scale, 2 * FLOOR * scale
     rx, ry, _ = VECTORS["right"]
     bx, by, _ = VECTORS["behind"]
     placed: list[tuple[float, float, float, float, float]] = []

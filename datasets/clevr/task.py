@@ -20,6 +20,7 @@ from datasets.clevr.features import SCHEMA, FeatureForm, NodeFeatures
 from datasets.clevr.generate import GENERATOR_VERSION, generate
 from datasets.clevr.importer import import_folder
 from datasets.clevr.layout import iter_scenes
+from datasets.clevr.play import FILES, facts
 from datasets.clevr.scenes import generate_scene
 from datasets.clevr.vocabulary import (
     ATTRIBUTES,
@@ -27,7 +28,7 @@ from datasets.clevr.vocabulary import (
     encode_tokens,
     tokenize,
 )
-from datasets.task import SPLITS, Data, Source, Task, in_range
+from datasets.task import SPLITS, Data, Page, Source, Task, in_range
 from rn_graph.pairs import PairSelection
 
 
@@ -183,6 +184,12 @@ class Clevr(Task):
     ) -> Figure:
         """Draw the scene from above, and pairs over its picture."""
         return draw(scene.data, chosen, scene.image, title)
+
+    def page(self, settings: ClevrData) -> Page:
+        """A floor with objects that are dragged, and any question."""
+        if settings.objects not in ("", "states"):
+            return super().page(settings)
+        return Page(FILES, facts(settings.features))
 
 
 def read_scene(path: str, index: int) -> dict[str, Any]:

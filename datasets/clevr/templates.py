@@ -203,7 +203,8 @@ def _pattern(phrase: Phrase, attributes: Mapping[str, set[str]]) -> str:
     return out
 
 
-_MEANING: dict[str, str | None] = {
+#: A word or a relation's words → what they mean; None is any shape.
+MEANING: dict[str, str | None] = {
     **{word: value for value, words in SYNONYMS.items() for word in words},
     **{word: value for value, words in RELATIONS.items() for word in words},
     **{color: color for color in ATTRIBUTES["color"]},
@@ -211,14 +212,24 @@ _MEANING: dict[str, str | None] = {
 
 
 @dataclass(frozen=True)
-class _Matcher:
+class Matcher:
+    """What reads one phrasing of a family.
+
+    Attributes:
+        family: The family.
+        pattern: Matches tokens, each followed by a space; its groups are
+            named by step and attribute, as ``A_color``, or ``A_relation``.
+        steps: Step → function of the steps that filter.
+    """
+
     family: Family
     pattern: re.Pattern[str]
     steps: Mapping[str, str] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)
-def _matchers() -> list[_Matcher]:
+def matchers() -> list[Matcher]:
+    """What reads each phrasing of each family."""
     out = []
     names = list(ATTRIBUTES)
     for family in load_families():
@@ -235,7 +246,7 @@ def _matchers() -> list[_Matcher]:
             functions[node.step] = node.function
         for text in family.phrasings:
             pattern = _pattern(parse_phrase(text), attributes)
-            out.append(_Matcher(family, re.compile(pattern), functions))
+            out.append(Matcher(family, re.compile(pattern), functions))
     return out
 
 
@@ -251,7 +262,7 @@ def parse(text: str) -> list[tuple[Family, list[dict[str, Any]]]]:
     """
     line = "".join(f"{token} " for token in tokenize(text))
     found: dict[str, tuple[Family, list[dict[str, Any]]]] = {}
-    for matcher in _matchers():
+    for matcher in matchers():
         match = matcher.pattern.fullmatch(line)
         if match is None:
             continue
@@ -259,7 +270,7 @@ def parse(text: str) -> list[tuple[Family, list[dict[str, Any]]]]:
         filters: dict[str, Combination] = {}
         for step, function in matcher.steps.items():
             size, color, material, shape = (
-                _MEANING.get(groups.get(f"{step}_{name}") or "")
+                MEANING.get(groups.get(f"{step}_{name}") or "")
                 for name in ATTRIBUTES
             )
             filters[step] = (size, color, material, shape)
@@ -267,7 +278,7 @@ def parse(text: str) -> list[tuple[Family, list[dict[str, Any]]]]:
                 break
         else:
             directions = {
-                name[0]: str(_MEANING[words])
+                name[0]: str(MEANING[words])
                 for name, words in groups.items()
                 if name.endswith("_relation") and words
             }

@@ -1,0 +1,67 @@
+"""Serve a folder on this machine alone, and open it where there is a screen."""
+
+import os
+import sys
+import webbrowser
+from errno import EADDRINUSE
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    # Some systems know other types: a module would then not be run.
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+        ".js": "text/javascript",
+        ".json": "application/json",
+        ".safetensors": "application/octet-stream",
+    }
+
+    def end_headers(self) -> None:
+        # A page that is built again is another page at the same address.
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def server_of(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+    """Make a server of a folder's files, which answers this machine alone.
+
+    Args:
+        folder: The folder.
+        port: Where it listens; 0: at any that is free.
+
+    Raises:
+        ValueError: If the port is taken, or not to be had.
+    """
+    handler = partial(_Handler, directory=str(folder))
+    try:
+        return ThreadingHTTPServer((HOST, port), handler)
+    except OSError as error:
+        taken = error.errno == EADDRINUSE
+        reason = "which is in use" if taken else f"which fails ({error})"
+        raise ValueError(
+            f"`port` is {port}, {reason}: expected a free one, or 0 for any"
+        ) from None
+
+
+def address_of(server: ThreadingHTTPServer) -> str:
+    """Where a server's page is."""
+    return f"http://{HOST}:{server.server_port}/"
+
+
+def has_screen() -> bool:
+    """Whether a browser's window could be seen."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def open_page(address: str) -> bool:
+    """Open a page in a browser, and say whether one was found."""
+    return has_screen() and webbrowser.open(address)
