@@ -7,6 +7,7 @@
 :class:`GNN`                 PyG's graph neural networks, and RNConv in rounds
 :class:`DeepSets`            objects without pairs, summed
 :class:`Set2Set`             objects without pairs, read by attention
+:class:`SequenceLSTM`        objects without pairs, in their order
 :class:`JoinedMLP`           all objects joined to one vector
 :class:`QuestionOnly`        no objects
 :class:`MostFrequentAnswer`  neither objects nor words
@@ -18,6 +19,7 @@ from rn_graph.models.gnn import GNN, degree_histogram
 from rn_graph.models.joined import JoinedMLP
 from rn_graph.models.recurrent import RecurrentRelationNetwork
 from rn_graph.models.relation_network import RelationNetwork
+from rn_graph.models.sequence import SequenceLSTM
 from rn_graph.models.sets import DeepSets, Set2Set
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "QuestionOnly",
     "RecurrentRelationNetwork",
     "RelationNetwork",
+    "SequenceLSTM",
     "Set2Set",
     "degree_histogram",
 ]
