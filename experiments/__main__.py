@@ -18,6 +18,7 @@ COMMANDS = {
     "ablations": ("studies.ablations", "train models under many recipes"),
     "map": ("studies.map", "which models answer which tasks"),
     "pair_recall": ("studies.pair_recall", "which deciding pairs are kept"),
+    "support_recall": ("studies.support_recall", "which objects decided"),
     "scaling": ("studies.scaling", "time and memory as objects grow"),
     "cost": ("measure.cost", "FLOPs, time and memory of a run's model"),
     "pair_sum": ("measure.pair_sum.command", "RNConv's sum and its peers"),
@@ -29,7 +30,7 @@ COMMANDS = {
 
 def usage() -> str:
     """List the commands."""
-    lines = [f"  {name:12} {what}" for name, (_, what) in COMMANDS.items()]
+    lines = [f"  {name:14} {what}" for name, (_, what) in COMMANDS.items()]
     return "\n".join(
         [
             "usage: python -m experiments COMMAND [OPTIONS]\n",

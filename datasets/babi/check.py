@@ -13,7 +13,7 @@ from datasets.babi.vocabulary import ANSWERS, PEOPLE, TOKENS
 from datasets.babi.world import DROP, GET, GO, make_story
 
 #: Draws of as many made stories as there are released ones.
-_DRAWS = 500
+_DRAWS = 200
 #: Share of the draws that the interval holds.
 _INTERVAL = 0.99
 

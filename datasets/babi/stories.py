@@ -11,6 +11,7 @@ numbers of the lines that decide it, after tabs; the number 1 begins a story::
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from datasets.babi.vocabulary import (
     ANSWERS,
@@ -156,13 +157,13 @@ class _Reader:
         text = text.rstrip()
         if not text.endswith(mark):
             raise self.wrong(f"{_short(text)}", f"a sentence ending in {mark!r}")
-        words = tokenize(text)
-        if not words:
-            raise self.wrong(f"{_short(text)} has no words", "a sentence")
         try:
-            return encode_tokens(words)
+            words = _encoded(text)
         except ValueError as error:
             raise ValueError(f"{self.name}, line {self.at}: {error}") from None
+        if not words:
+            raise self.wrong(f"{_short(text)} has no words", "a sentence")
+        return list(words)
 
     def question(self, fields: list[str]) -> Question:
         if not self.story.sentences:
@@ -194,6 +195,12 @@ class _Reader:
             support,
             len(self.story.sentences),
         )
+
+
+# The release says few sentences, each of them often.
+@lru_cache(1 << 16)
+def _encoded(text: str) -> tuple[int, ...]:
+    return tuple(encode_tokens(tokenize(text)))
 
 
 def _short(text: str) -> str:
