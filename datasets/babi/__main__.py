@@ -76,7 +76,13 @@ def make(
         print(f"{len(stories):,} stories: {path}")
 
 
-def check(source: str, task: int = 3, stories: int = 2000, seed: int = 1) -> None:
+def check(
+    source: str,
+    task: int = 3,
+    stories: int = 1000,
+    seed: int = 1,
+    out: str | None = None,
+) -> None:
     """Compare made stories of a task with released ones, figure by figure.
 
     Lengths of stories, kinds of sentences, answers, how far back the sentences
@@ -90,10 +96,15 @@ def check(source: str, task: int = 3, stories: int = 2000, seed: int = 1) -> Non
         task: Number of the task, 1 or 3.
         stories: Stories to make.
         seed: Seed of these.
+        out: Markdown file to write the table into. Default: it is printed
+            alone.
     """
     from datasets.babi.check import compare
 
-    print(compare(Path(source), task, stories, seed))
+    table = compare(Path(source), task, stories, seed)
+    print(table)
+    if out is not None:
+        write(Path(out), table + "\n")
 
 
 def describe(
