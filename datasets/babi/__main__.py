@@ -108,7 +108,9 @@ def check(
 
 
 def describe(
-    data: str, out: str = "babi.md", split: Literal["train", "val", "test"] = "train"
+    data: str,
+    out: str = "babi.md",
+    split: Literal["train", "val", "test"] = "train",
 ) -> None:
     """Write a page of statistics: by task what is told, asked and answered.
 

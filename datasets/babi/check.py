@@ -33,7 +33,9 @@ def figures(stories: Sequence[Story]) -> dict[str, float]:
     rest = [tokens for story in stories for tokens in story.sentences]
     there = [TOKENS[s[-1]] == "there" for s in rest if _kind(s) != "go"]
     if there:
-        out['ends in "there", % of gets and drops'] = 100 * float(np.mean(there))
+        out['ends in "there", % of gets and drops'] = 100 * float(
+            np.mean(there)
+        )
     asked = [question for story in stories for question in story.questions]
     _shares(out, "answers", Counter(ANSWERS[q.answer] for q in asked))
     gaps = Counter(

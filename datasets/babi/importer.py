@@ -130,8 +130,8 @@ def import_release(
                 f"{', '.join(map(str, missing))}, expected it; `tasks` says "
                 f"which are read, `made` which are trained on made stories"
             )
-    info = {"edition": edition, "tasks": wanted, "made": sorted(made)}
-    info |= {"seed": seed} if made else {}
+    info: dict[str, Any] = {"edition": edition, "tasks": wanted}
+    info |= {"made": sorted(made)} | ({"seed": seed} if made else {})
     return write_stores(split_up(read), out, f"{SOURCE}, {edition}", info)
 
 

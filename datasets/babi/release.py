@@ -132,7 +132,7 @@ def _in_tar(source: Path, edition: str) -> _Found:
                 if (
                     not member.isfile()
                     or not _NAME.fullmatch(name.name)
-                    or own in EDITIONS and own != edition
+                    or (own in EDITIONS and own != edition)
                 ):
                     continue
                 if member.size > _MOST:

@@ -76,7 +76,10 @@ def page(path: Path) -> str:
     rows = [
         [
             task + " (made)" * (task in made),
-            *(f"{v:,}" if isinstance(v, int) else f"{v:.1f}" for v in f.values()),
+            *(
+                f"{v:,}" if isinstance(v, int) else f"{v:.1f}"
+                for v in f.values()
+            ),
         ]
         for task, f in found.items()
     ]
@@ -86,22 +89,26 @@ def page(path: Path) -> str:
         [ANSWERS[answer], f"{count:,}", f"{100 * count / total:.2f}"]
         for answer, count in answers.most_common()
     ]
-    right = {"disable_numparse": True, "tablefmt": "github"}
     columns = tabulate(
-        rows, heads, colalign=("left", *["right"] * (len(heads) - 1)), **right
+        rows,
+        heads,
+        colalign=("left", *["right"] * (len(heads) - 1)),
+        tablefmt="github",
+        disable_numparse=True,
     )
     table = tabulate(
         shares,
         ["answer", "questions", "%"],
         colalign=("left", "right", "right"),
-        **right,
+        tablefmt="github",
+        disable_numparse=True,
     )
     return f"""# {store.source}, {store.split}
 
 {len(found)} tasks, {store.num_questions:,} questions about
-{store.num_scenes:,} beginnings of stories. Sentences are those before a question.
-*That decide*: supporting sentences of a question; *back*: how many sentences
-before the question the farthest of them stands, where 1 is the last one.
+{store.num_scenes:,} beginnings of stories. Sentences are those before a
+question. *That decide*: supporting sentences of a question; *back*: how many
+sentences before the question the farthest of them stands, where 1 is the last.
 
 {columns}
 

@@ -156,7 +156,9 @@ class _Reader:
     def tokens(self, text: str, mark: str) -> list[int]:
         text = text.rstrip()
         if not text.endswith(mark):
-            raise self.wrong(f"{_short(text)}", f"a sentence ending in {mark!r}")
+            raise self.wrong(
+                f"{_short(text)}", f"a sentence ending in {mark!r}"
+            )
         try:
             words = _encoded(text)
         except ValueError as error:

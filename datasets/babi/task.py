@@ -1,4 +1,4 @@
-"""bAbI as a task: questions about short stories, whose sentences are objects."""
+"""bAbI as a task: questions about stories, whose sentences are objects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,9 +78,9 @@ class Babi(Task):
     example = "Where is the milk?"
     solved = 0.95
     limits = """\
-- Where the source of the data says so, stories of a task are made by the rules of
-  the released ones, not released: figures of that task are of training on these.
-- Sentences are of the 145 words of the release: it answers nothing else.
+- Where the source of the data says so, stories of a task are made by the rules
+  of the released ones, not released: figures of that task are of these.
+- Sentences are of the 145 words of the release: it reads nothing else.
 """
 
     def make(self, settings: BabiData, folder: Path) -> None:
@@ -164,7 +164,7 @@ class Babi(Task):
             words=words,
             num_words=torch.tensor([len(own) for own in read]),
             pos=torch.arange(len(read)).float().unsqueeze(1),
-            batch=one.expand(len(read)),
+            batch=torch.zeros(len(read), dtype=torch.long),
             tokens=torch.tensor([tokens]),
             length=torch.tensor([len(tokens)]),
             question_batch=one,

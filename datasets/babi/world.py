@@ -99,7 +99,8 @@ class _World:
         here = [
             thing
             for thing in THINGS
-            if thing not in self.holder and self.room[thing] == self.room[person]
+            if thing not in self.holder
+            and self.room[thing] == self.room[person]
         ]
         if not here:
             return False
@@ -180,7 +181,9 @@ def make_story(task: int, rng: Random) -> Story:
     return world.story
 
 
-def make_stories(task: int, questions: int, seed: int, split: str) -> list[Story]:
+def make_stories(
+    task: int, questions: int, seed: int, split: str
+) -> list[Story]:
     """Make stories with so many questions, the same for the same seed.
 
     Args:

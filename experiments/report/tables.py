@@ -121,7 +121,7 @@ def _answered(result: Result, categories: Sequence[str]) -> list[str]:
 
 
 def solved(result: Result) -> str:
-    """How many families are solved: the median of the seeds, and their range."""
+    """How many families are solved: the median of the seeds, the range."""
     counts = sorted(result.solved)
     middle = f"{statistics.median(counts):g}"
     if counts[0] == counts[-1]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from tabulate import tabulate
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from datasets.files import write
@@ -26,12 +26,12 @@ from rn_graph.explain import pair_contributions
 from rn_graph.pairs import RandomPairs
 
 PROG = "python -m experiments support_recall"
-HELP = """Of questions whose data say which objects decide the answer, and that a
-trained Relation Network answers right: how many of these objects are among those
-of its strongest pairs, as the explanation ranks them (as many objects as decide),
-and how many of the pairs of two deciding objects a selection keeps; each beside
-what chance gives. No model is told which objects decide. As in "support_recall
-runs/NAME/rn/seed-0"."""
+HELP = """Of questions whose data say which objects decide the answer, and that
+a trained Relation Network answers right: how many of these objects are among
+those of its strongest pairs, as the explanation ranks them (as many objects as
+decide), and how many of the pairs of two deciding objects a selection keeps;
+each beside what chance gives. No model is told which objects decide. As in
+"support_recall runs/NAME/rn/seed-0"."""
 #: Questions a batch: an explanation holds every pair's message.
 _BATCH = 64
 
@@ -183,9 +183,9 @@ def recall(
         share: Budget of its selection; ``None``: it sums all pairs.
 
     Returns:
-        ``questions`` answered right with support, ``explained`` and
-        ``explained, chance``; with a selection ``selected`` and ``selected,
-        chance``: pairs of two deciding objects that are kept.
+        ``questions`` answered right with support; of these, if there are any,
+        ``explained`` and ``explained, chance``; with a selection ``selected``
+        and ``selected, chance``: pairs of two deciding objects that are kept.
     """
     hits: list[float] = []
     chance: list[float] = []
@@ -199,16 +199,16 @@ def recall(
                 chance.append(by_chance)
         if share is not None:
             random = RandomPairs(share=share).eval()
-            kept, every = kept_pairs(model.model.pairs, model, batch)
+            own = model.model.pairs
+            assert isinstance(own, nn.Module)
+            kept, every = kept_pairs(own, model, batch)
             drawn, _ = kept_pairs(random, model, batch)
             rows = torch.stack([kept, drawn, every]).float()
             pairs += rows[:, right].sum(1)
-    count = max(len(hits), 1)
-    out = {
-        "questions": float(len(hits)),
-        "explained": 100 * sum(hits) / count,
-        "explained, chance": 100 * sum(chance) / count,
-    }
+    out = {"questions": float(len(hits))}
+    if hits:
+        out["explained"] = 100 * sum(hits) / len(hits)
+        out["explained, chance"] = 100 * sum(chance) / len(hits)
     if share is not None and pairs[2]:
         out["selected"] = 100 * float(pairs[0] / pairs[2])
         out["selected, chance"] = 100 * float(pairs[1] / pairs[2])
@@ -250,6 +250,14 @@ def look(folder: Path, config: SupportConfig) -> dict[str, float]:
     return recall(model, batches, planned.share)
 
 
+def _cell(figures: dict[str, float], key: str) -> str:
+    if key not in figures:
+        return "–"
+    return (
+        f"{figures[key]:.0f}" if key == "questions" else f"{figures[key]:.1f}"
+    )
+
+
 def main(argv: list[str]) -> None:
     """Measure runs, and tabulate."""
     words = []
@@ -264,8 +272,7 @@ def main(argv: list[str]) -> None:
     for figures in found.values():
         heads += [key for key in figures if key not in heads]
     rows = [
-        [name, *(f"{f[k]:.1f}" if k in f else "–" for k in heads)]
-        for name, f in found.items()
+        [name, *(_cell(f, key) for key in heads)] for name, f in found.items()
     ]
     print(tabulate(rows, ["run", *heads], "github", disable_numparse=True))
     if config.out:

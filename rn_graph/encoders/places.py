@@ -34,7 +34,9 @@ class OneHotPlaces(nn.Module):
         check_channels("num_places", num_places, least=0)
         self.num_places = num_places
 
-    def forward(self, index: Tensor, batch: Tensor, dtype: torch.dtype) -> Tensor:
+    def forward(
+        self, index: Tensor, batch: Tensor, dtype: torch.dtype
+    ) -> Tensor:
         """Features of each element, ``[N, num_places]``.
 
         Args:

@@ -75,9 +75,7 @@ def test_batches_have_sentences_and_what_decides(imported):
     for q, row in enumerate(rows):
         story, question = asked[row]
         nodes = (batch.batch == batch.question_batch[q]).nonzero()[:, 0]
-        told = [
-            batch.words[n, : batch.num_words[n]].tolist() for n in nodes
-        ]
+        told = [batch.words[n, : batch.num_words[n]].tolist() for n in nodes]
         assert told == story.sentences[: question.after]
         decide = batch.support[batch.support_batch == q] - nodes[0]
         assert decide.tolist() == question.support

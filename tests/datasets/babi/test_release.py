@@ -87,7 +87,9 @@ def test_a_tar_that_is_none(tmp_path):
 @pytest.mark.parametrize("name", ["../evil.txt", "/evil.txt", "a/../../b"])
 def test_a_tar_whose_paths_leave_the_folder(tmp_path, name):
     own = write_release(tmp_path)
-    tar = packed(tmp_path / "r.tar", "w", own.parent, (tarfile.TarInfo(name), b""))
+    tar = packed(
+        tmp_path / "r.tar", "w", own.parent, (tarfile.TarInfo(name), b"")
+    )
     with pytest.raises(ValueError, match="that leads out of it, expected none"):
         found(tar)
 

@@ -62,7 +62,7 @@ def test_a_question_in_the_words_of_its_file(stores):
     found = stories_of(store)
     for q, task in enumerate((0, 2)):
         text = write_story(found[task][0], task)
-        asked = [line for line in text.splitlines() if "\t" in line][0]
+        asked = next(line for line in text.splitlines() if "\t" in line)
         words = asked.split(" ", 1)[1].split("\t")[0].strip()
         assert TASK.words(batch, q) == words
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_asked(tmp_path):
         TASK.find_scene(Source(), settings)
     with pytest.raises(FileNotFoundError, match="nope, which does not exist"):
         TASK.find_scene(Source(scene=str(tmp_path / "nope")), settings)
-    with pytest.raises(ValueError, match="`index` is 1, but .* has 1 stories"):
+    with pytest.raises(ValueError, match=r"`index` is 1, but .* has 1 stories"):
         find(tmp_path, STORY, index=1)
     with pytest.raises(ValueError, match="expected neither"):
         find(tmp_path, STORY, objects=3)

@@ -41,7 +41,10 @@ def test_families_are_tabulated(stories):
         line[: line.index(" | ")] for line in lines[2:6]
     ]
     heads = [line.split("|")[1].strip() for line in lines[:6]]
-    assert heads[2:4] == ["1 single supporting fact", "3 three supporting facts"]
+    assert heads[2:4] == [
+        "1 single supporting fact",
+        "3 three supporting facts",
+    ]
     assert heads[4:] == ["mean error", "solved"]
     assert "stories of task 1, 3 made by rn_graph, not released" in lines[-1]
     assert "solved of 2" in (stories / "table.md").read_text()
@@ -66,20 +69,19 @@ def test_a_story_is_asked_about(stories, tmp_path, capsys):
 
 
 def test_the_command(stories, tmp_path, capsys):
-    names = [stories / f"{name}/seed-0" for name in ("rn", "rn_attention-share-0.3")]
+    names = [
+        stories / f"{name}/seed-0" for name in ("rn", "rn_attention-share-0.3")
+    ]
     run(
         *("support_recall", *names, "--questions", "60", "--data_root"),
         *(stories.parent / "data", "--out", tmp_path / "a.json"),
     )
     found = json.loads((tmp_path / "a.json").read_text())
     assert list(found) == [str(name) for name in names]
-    rn, chosen = found.values()
-    assert "selected" not in rn
-    for key in ("explained", "explained, chance"):
-        assert 0 <= rn[key] <= 100
-    assert 0 <= chosen["selected, chance"] <= 100
     text = capsys.readouterr().out
-    assert f"| {rn['explained']:.1f}" in text
+    for name, figures in found.items():
+        [line] = [line for line in text.splitlines() if name in line]
+        assert f"| {figures['questions']:.0f} " in line
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,24 @@ def test_what_is_answered_wrong_does_not_count(stories):
     half = torch.arange(40) < 20
     batch.y = torch.where(half, right, (right + 1) % 60)
     figures = study.recall(model, [batch], None)
+    assert set(figures) == {"questions", "explained", "explained, chance"}
     assert figures["questions"] == 20
     only = SimpleNamespace(**batch.to_dict())
     hits = [h for q, h, _ in study.explained(model, only) if q < 20]
     assert figures["explained"] == pytest.approx(100 * sum(hits) / 20)
+    batch.y = (right + 1) % 60
+    assert study.recall(model, [batch], None) == {"questions": 0}
+
+
+def test_a_selection_is_measured_beside_chance(stories):
+    planned, model = load_model(stories / "rn_attention-share-0.3/seed-0")
+    root = str(stories.parent / "data")
+    data = open_splits(planned.task, planned.data, root, "cpu").dataset("test")
+    batch = data[list(range(50, 100))]  # of three sentences that decide
+    batch.y = model(batch).argmax(-1)
+    figures = study.recall(model, [batch], planned.share)
+    kept, every = study.kept_pairs(model.model.pairs, model, batch)
+    share = 100 * float(kept.sum() / every.sum())
+    assert figures["selected"] == pytest.approx(share)
+    # Three in ten pairs are drawn; 95 % of so many draws lie within.
+    assert 15 < figures["selected, chance"] < 50
