@@ -98,16 +98,17 @@ def test_questions_after_one_sentence_share_a_scene(tmp_path):
 
 
 def test_made_stories_are_named(tmp_path):
-    own = write_release(tmp_path, tasks=(1, 3))
+    own = write_release(tmp_path, tasks=(1, 3), edition="en")
     (own / f"{NAMES[3]}_train.txt").unlink()
     out = tmp_path / "out"
+    options = {"edition": "en", "tasks": [1, 3], "progress": False}
     with pytest.raises(ValueError, match="lacks the train file of task 3, exp"):
-        import_release(own, out, tasks=[1, 3], progress=False)
+        import_release(own, out, **options)
     assert not out.exists()
-    done = import_release(own, out, tasks=[1, 3], made=[3], progress=False)
+    done = import_release(own, out, made=[3], **options)
     assert [summary.made for summary in done] == [[3], [3], []]
-    assert done[0].questions == {1: 90, 3: 9000}
-    assert done[1].questions == {1: 10, 3: 1000}
+    assert done[0].questions == {1: 90, 3: 900}
+    assert done[1].questions == {1: 10, 3: 100}
     for split in SPLITS:
         store = open_store(out / f"{split}.h5")
         assert ("stories of task 3 made" in store.source) == (split != "test")
