@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,12 @@ def compare(source: Path, task: int, stories: int, seed: int) -> str:
 
 def _kind(tokens: Sequence[int]) -> str:
     """What a sentence tells: go, get or drop; empty: something else."""
+    return _kind_of(tuple(tokens))
+
+
+# Few sentences are told, each of them often.
+@lru_cache(1 << 14)
+def _kind_of(tokens: tuple[int, ...]) -> str:
     words = [TOKENS[token] for token in tokens]
     if words[0] not in PEOPLE:
         return ""
