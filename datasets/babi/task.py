@@ -171,9 +171,10 @@ class Babi(Task):
         )
 
     def words(self, batch: Batch, question: int) -> str:
-        """The question, as it stands in the files."""
+        """The question, as it stands in the files of its task."""
         tokens = batch.tokens[question, : batch.length[question]].tolist()
-        return sentence(tokens, asks=int(batch.question_type[question]))
+        kinds = getattr(batch, "question_type", None)  # unknown of `ask`'s
+        return sentence(tokens, 0 if kinds is None else int(kinds[question]))
 
     def objects(
         self, scene: list[list[int]], settings: BabiData, pos: Tensor | None
