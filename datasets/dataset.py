@@ -20,7 +20,8 @@ MEMORY_LIMIT = 2 * 1024**3
 _PER_QUESTION = {"y": "answer", "question_type": "type", "family": "family"}
 #: Fields of a batch that are worked out on the host.
 _FIELDS = {
-    "question_batch", "length", "batch", "ptr", "num_words", "support_batch"
+    "question_batch", "length", "batch", "ptr", "num_words", "support",
+    "support_batch",
 }  # fmt: skip
 
 
@@ -75,6 +76,9 @@ class QuestionDataset(torch.utils.data.Dataset):
         device: Where the arrays lie and batches are put together. Indices are
             worked out on the host and copied there without waiting.
         schema: What the store must hold. (default: anything)
+        last: How many of a scene's nodes are read, the last of them, as of a
+            long story; what decides an answer may then be left out. (default:
+            all)
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -90,7 +94,10 @@ class QuestionDataset(torch.utils.data.Dataset):
         mode: Literal["auto", "memory", "mapped"] = "auto",
         device: str | torch.device = "cpu",
         schema: Schema | None = None,
+        last: int | None = None,
     ) -> None:
+        if last is not None and last < 1:
+            raise ValueError(f"`last` is {last}, expected None or ≥ 1")
         if mode not in ("auto", "memory", "mapped"):
             raise ValueError(
                 f"`mode` is {mode!r}, expected 'auto', 'memory' or 'mapped'"
@@ -111,6 +118,14 @@ class QuestionDataset(torch.utils.data.Dataset):
                 f"{schema.difference(self.schema)}"
             )
         self.objects = self._choose(objects)
+        self.last = last
+        if last is not None and (
+            self.objects not in NODES or self.schema.edges
+        ):
+            raise ValueError(
+                f"`last` is {last}, expected None: the objects of {path} are "
+                f"{self.objects}{' with edges' * self.schema.edges}"
+            )
         self._load()
         self._index = np.arange(self.store.num_questions)
 
@@ -145,7 +160,7 @@ class QuestionDataset(torch.utils.data.Dataset):
             if COLUMNS[key].part in parts
         }
         # What is needed to know which rows to read stays on the host.
-        host = {"questions/scene", "questions/length"}
+        host = {"questions/scene", "questions/length", "questions/support"}
         host |= {key for key in columns if COLUMNS[key].splits}
         self._host = {
             key: columns[key].astype(np.int64) for key in host & set(columns)
@@ -262,7 +277,7 @@ class QuestionDataset(torch.utils.data.Dataset):
             out["length"] = held["questions/length"][rows]
         if "scenes/ptr" not in held:
             return out
-        ptr, batch, node = _rows(held["scenes/ptr"], graphs)
+        ptr, batch, node = _rows(held["scenes/ptr"], graphs, self.last)
         out |= {"ptr": ptr, "batch": batch, "node": node}
         if "scenes/word_ptr" in held:
             word_ptr, sentence, word = _rows(held["scenes/word_ptr"], node)
@@ -274,8 +289,14 @@ class QuestionDataset(torch.utils.data.Dataset):
             out["edge_shift"] = ptr[graph]
         if "questions/support_ptr" in held:
             _, asked, named = _rows(held["questions/support_ptr"], rows)
-            out |= {"named": named, "support_batch": asked}
-            out["support_shift"] = ptr[question_batch[asked]]
+            graph = question_batch[asked]
+            # Nodes before the first one that is read.
+            size = held["scenes/ptr"][graphs + 1] - held["scenes/ptr"][graphs]
+            unread = (size - np.diff(ptr))[graph]
+            support = held["questions/support"][named] - unread
+            kept = support >= 0
+            out["support"] = (support + ptr[graph])[kept]
+            out["support_batch"] = asked[kept]
         return out
 
     def _nodes(self, at: dict[str, Tensor], longest: int) -> dict[str, Tensor]:
@@ -300,9 +321,6 @@ class QuestionDataset(torch.utils.data.Dataset):
             out["edge_index"] = (edges.t() + at["edge_shift"]).contiguous()
             if "scenes/edge_attr" in data:
                 out["edge_attr"] = data["scenes/edge_attr"][at["edge"]].float()
-        if "named" in at:
-            named = data["questions/support"][at["named"]].long()
-            out["support"] = named + at["support_shift"]
         return out
 
     def _to_device(self, arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
@@ -318,7 +336,9 @@ class QuestionDataset(torch.utils.data.Dataset):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the arrays out: a copy in another process opens the file."""
-        keys = ("objects", "node_features", "mode", "device", "schema")
+        keys = (
+            "objects", "node_features", "mode", "device", "schema", "last"
+        )  # fmt: skip
         settings = {key: getattr(self, key) for key in keys}
         settings["path"] = self.store.path
         return {
@@ -361,11 +381,13 @@ def _positions(index: int | ArrayLike, size: int, name: str) -> np.ndarray:
 
 
 def _rows(
-    ptr: np.ndarray, owners: np.ndarray
+    ptr: np.ndarray, owners: np.ndarray, last: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The rows of some owners: new pointers, owner of each, where it is."""
-    start = ptr[owners]
-    count = ptr[owners + 1] - start
+    start, end = ptr[owners], ptr[owners + 1]
+    if last is not None:
+        start = np.maximum(start, end - last)
+    count = end - start
     new_ptr = np.concatenate(([0], count.cumsum()))
     owner = np.repeat(np.arange(len(owners)), count)
     return new_ptr, owner, _within(new_ptr, owner) + start[owner]

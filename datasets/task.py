@@ -25,7 +25,7 @@ SPLITS = ("train", "val", "test")
 #: Scenes of a split at most: more are a slip of the keys.
 MOST = 10_000_000
 #: Settings of how data are read, not of which data they are.
-READING = ("objects", "features", "stores", "hold_out")
+READING = ("objects", "features", "stores", "hold_out", "last")
 
 
 @dataclass
@@ -137,6 +137,8 @@ class Task(ABC):
         categories: Name of a column of the tables → the question types in it.
         headline: Those of them that short tables show; empty: all.
         example: A question that can be asked of a scene, in words.
+        solved: Accuracy from which a family of questions counts as solved:
+            tables then count those that are; 0: they do not.
         limits: Lines of a list in Markdown for model cards: what figures on
             its data do not say.
     """
@@ -149,6 +151,7 @@ class Task(ABC):
     categories: ClassVar[Mapping[str, Sequence[str]]]
     headline: ClassVar[Sequence[str]] = ()
     example: ClassVar[str] = ""
+    solved: ClassVar[float] = 0.0
     limits: ClassVar[str] = ""
 
     @abstractmethod
@@ -173,6 +176,10 @@ class Task(ABC):
         self, settings: Any
     ) -> Callable[[Tensor, Tensor], Tensor] | None:
         """What turns attribute indices and places into node features."""
+        return None
+
+    def last(self, settings: Any) -> int | None:
+        """How many of a scene's nodes are read, the last; ``None``: all."""
         return None
 
     def select_families(self, wanted: Sequence[int | str]) -> list[int]:

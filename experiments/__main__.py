@@ -22,6 +22,7 @@ COMMANDS = {
     "map": ("studies.map", "which models answer which tasks"),
     "growth": ("studies.growth", "how models fall as objects grow"),
     "pair_recall": ("studies.pair_recall", "which deciding pairs are kept"),
+    "support_recall": ("studies.support_recall", "which objects decided"),
     "scaling": ("studies.scaling", "time and memory as objects grow"),
     "cost": ("measure.cost", "FLOPs, time and memory of a run's model"),
     "pair_sum": ("measure.pair_sum.command", "RNConv's sum and its peers"),
@@ -52,6 +53,7 @@ EXAMPLES = {
         "growth": "growth/small",
         "ablations": "recipe",
         "pair_recall": "",
+        "support_recall": "STORY_RUN",
         "scaling": "",
     },
     "Measure (minutes; what docs/performance.md is made of)": {

@@ -46,6 +46,12 @@ class ModelConfig:
         question_channels: Width of a question, as its encoder gives it.
         question_heads: Heads that read the words' states, in both directions;
             0: the last state of one LSTM, as in the paper.
+        text_objects: What the objects of a story are: its sentences, each
+            read by an LSTM, or all their words.
+        sentence_channels: Width of a sentence, as its LSTM gives it.
+        sentence_places: Width of a sentence's index, one-hot, told beside its
+            relative place; in training a story begins anywhere within it. 0:
+            not told.
         question_scale: What questions that are vectors are multiplied by:
             which object a few bits mean is learned earlier if they weigh as
             much as an object's channels.
@@ -72,6 +78,9 @@ class ModelConfig:
     embedding_channels: Width = 32
     question_channels: Width = 64
     question_heads: NonNegativeInt = 0
+    text_objects: Literal["sentences", "words"] = "sentences"
+    sentence_channels: Width = 32
+    sentence_places: NonNegativeInt = 0
     question_scale: PositiveFloat = 1.0
     hidden_channels: Width = 64
     num_layers: Width = 4

@@ -21,6 +21,8 @@ class Result:
     Args:
         runs: Their rows, by rising seed, each with the model's cost.
         curves: Their validation accuracy by step.
+        families: Their test accuracy by family of questions, in that order;
+            ``None``: it is not known.
 
     Attributes:
         name: The model's name in ``MODELS``.
@@ -28,12 +30,20 @@ class Result:
         depth: Its number of layers, where that was tuned.
         learning_rate: Its learning rate; ``None`` if untrained.
         categories: What accuracy is given for: all, and a task's categories.
+        families: Test accuracy by family, a row a seed, of those asked.
+        solved: Of each seed, how many families are answered so well that
+            they count as solved; empty where the task counts none.
         band: Mean, lowest and highest validation accuracy of the seeds
             (``mean``, ``min``, ``max``) at their common steps; empty if
             untrained.
     """
 
-    def __init__(self, runs: pd.DataFrame, curves: pd.DataFrame) -> None:
+    def __init__(
+        self,
+        runs: pd.DataFrame,
+        curves: pd.DataFrame,
+        families: pd.DataFrame | None = None,
+    ) -> None:
         self.runs = runs
         self.name: str = runs["model"].iloc[0]
         self.share = self._first("share")
@@ -41,6 +51,14 @@ class Result:
         self.learning_rate = self._first("learning_rate")
         task = find_task(runs["task"].iloc[0])
         self.categories = ("all", *task.categories)
+        if families is None:
+            families = pd.DataFrame(index=runs["run"])
+        self.families = families.dropna(axis=1, how="all")
+        self.solved: list[int] = []
+        if task.solved and len(self.families.columns):
+            # A share of whole questions is not told exactly by a float.
+            enough = self.families >= task.solved - 1e-9
+            self.solved = enough.sum(axis=1).tolist()
         by_run = curves.pivot(index="step", columns="run", values="val/all")
         self.band = by_run.dropna().agg(["mean", "min", "max"], axis=1)
 
@@ -130,8 +148,13 @@ def results_of(frames: Frames) -> list[Result]:
     groups = tested.sort_values("seed").groupby(
         [*VARIANT, "learning_rate"], dropna=False
     )
+    families = frames.families.set_index("run")
     results = [
-        Result(mine, curves[curves["run"].isin(mine["run"])].dropna())
+        Result(
+            mine,
+            curves[curves["run"].isin(mine["run"])].dropna(),
+            families.reindex(mine["run"]),
+        )
         for _, mine in groups
     ]
     results.sort(

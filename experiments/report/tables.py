@@ -6,6 +6,7 @@
 import math
 import re
 import shutil
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from datasets.files import write
-from datasets.task import find_task
+from datasets.task import SPLITS, find_task
 from experiments.cli import parse
 from experiments.report.export import export
 from experiments.report.frames import (
@@ -54,8 +55,10 @@ class ReportConfig:
         readme: Markdown file to put tables into, between the lines
             `<!-- results:NAME -->` and `<!-- /results:NAME -->`, where NAME is
             the folder's name; between those of `NAME-short`, what decides; of
-            `NAME-shares`, accuracy by the share of the pairs; of `NAME-aim`,
-            see `aim`. It need not have all.
+            `NAME-shares`, accuracy by the share of the pairs; of
+            `NAME-families`, accuracy by family of questions, of a task that
+            counts those solved; of `NAME-aim`, see `aim`. It need not have
+            all.
         aim: Validation accuracy in percent, as in 96.4: tabulate what training
             to it took; 0: no such table.
         publish: Folder to copy settings, figures, tables and plots into, and
@@ -92,18 +95,39 @@ def table_rows(results: Sequence[Result]) -> list[list[str]]:
     """
     rates = {r.learning_rate for r in results} - {None}
     named = ["learning rate"] if len(rates) > 1 else []
+    categories = results[0].categories
     return [
-        ["model", *named, *COSTS, *results[0].categories],
+        ["model", *named, *COSTS, *_heads(results[0], categories)],
         *(
             [
                 result.label,
                 *(_rate(result) for _ in named),
                 *(_cost(result, key) for key in _UNITS),
-                *(accuracy(result, category) for category in result.categories),
+                *_answered(result, categories),
             ]
             for result in results
         ),
     ]
+
+
+def _heads(result: Result, categories: Sequence[str]) -> list[str]:
+    """Heads of the columns of accuracy: how many are solved stands last."""
+    count = len(result.families.columns)
+    return [*categories, *([f"solved of {count}"] if result.solved else [])]
+
+
+def _answered(result: Result, categories: Sequence[str]) -> list[str]:
+    cells = [accuracy(result, category) for category in categories]
+    return [*cells, solved(result)] if result.solved else cells
+
+
+def solved(result: Result) -> str:
+    """How many families are solved: the median of the seeds, the range."""
+    counts = sorted(result.solved)
+    middle = f"{statistics.median(counts):g}"
+    if counts[0] == counts[-1]:
+        return middle
+    return f"{middle} ({counts[0]} to {counts[-1]})"
 
 
 def markdown(results: Sequence[Result]) -> str:
@@ -120,16 +144,49 @@ def short(results: Sequence[Result]) -> str:
     """
     task = find_task(results[0].runs["task"].iloc[0])
     shown = ("all", *(task.headline or task.categories))
-    header = ["model", "FLOPs a question", "ms a step", *shown]
+    heads = _heads(results[0], shown)
+    header = ["model", "FLOPs a question", "ms a step", *heads]
     rows = [
         [
             result.label,
             *(_cost(result, key) for key in ("flops", "step_ms")),
-            *(accuracy(result, category) for category in shown),
+            *_answered(result, shown),
         ]
         for result in results
     ]
     return github_table(header, rows)
+
+
+def by_family(results: Sequence[Result]) -> str:
+    """Accuracy by family of questions, a column a model, in Markdown.
+
+    Of several seeds the median stands, as for the number solved. Where the
+    data come from is said below.
+
+    Args:
+        results: The models.
+    """
+    rows = [
+        [family]
+        + [
+            f"{100 * r.families[family].median():.1f}"
+            if family in r.families
+            else "–"
+            for r in results
+        ]
+        for family in results[0].families
+    ]
+    errors = [100 * (1 - r.families.mean(axis=1).median()) for r in results]
+    rows.append(["mean error", *(f"{error:.2f}" for error in errors)])
+    rows.append(["solved", *map(solved, results)])
+    table = github_table(["%", *(r.label for r in results)], rows)
+    told = {
+        split: results[0].runs[key].iloc[0]
+        for split in SPLITS
+        if (key := f"stores.{split}.source") in results[0].runs
+    }
+    sources = "; ".join(f"{split}: {told[split]}" for split in told)
+    return f"{table}\n\nData: {sources}." if told else table
 
 
 def github_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -196,7 +253,8 @@ def training_cost(results: Sequence[Result], aim: float) -> str:
 def terminal(results: Sequence[Result]) -> str:
     """The table for a terminal, in two narrow halves."""
     header, *rows = table_rows(results)
-    accuracies = range(len(header) - len(results[0].categories), len(header))
+    count = len(_heads(results[0], results[0].categories))
+    accuracies = range(len(header) - count, len(header))
     halves = (range(accuracies[0]), (0, *accuracies))
     return "\n\n".join(
         tabulate(
@@ -290,6 +348,10 @@ def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
     if has_several_budgets(results):
         tables[f"{name}-shares"] = shares = by_share(results)
         write(folder / "shares.md", shares + "\n")
+    families = ""
+    if results[0].solved:
+        tables[f"{name}-families"] = families = by_family(results)
+        write(folder / "by_family.md", families + "\n")
     plots = write_plots(results, folder / "plots")
     seeds = sorted({len(r.runs) for r in results if r.trained})
     print(f"\n{terminal(results)}\n")
@@ -301,6 +363,8 @@ def write_report(folder: Path, aim: float = 0.0) -> dict[str, str]:
     )
     if aim:
         print(f"{cost}\n")
+    if families:
+        print(f"{families}\n")
     print(f"{in_words(results)}\n")
     print(f"Table: {folder / 'table.md'}")
     for plot in plots:

@@ -3,6 +3,7 @@
 ``python -m experiments ask "What color is the large cube?" --run RUN_FOLDER``
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,8 @@ PROG = "python -m experiments ask"
 HELP = """Ask a trained model a question in words about a scene: prints the
 objects, the answers that it finds likely, and the pairs of objects that
 decided; draws them with --out. As in "ask 'How many red things are there?'
---run runs/quick/rn/seed-0"."""
+--run runs/quick/rn/seed-0". Of a task of sentences, --story FILE (the same as
+--scene FILE) is a text file, a sentence on each line."""
 
 
 @dataclass
@@ -134,6 +136,8 @@ def table_of_pairs(
 
 def main(argv: list[str]) -> None:
     """Answer, and show what decided."""
+    # A story is what the scenes of a task of sentences are called.
+    argv = [re.sub(r"^--story(?=$|=)", "--scene", word) for word in argv]
     config = parse(AskConfig, argv, PROG, HELP, "question")
     planned, model = load_model(Path(config.run))
     task = planned.task

@@ -80,6 +80,7 @@ class Splits:
                 objects=self.objects,
                 node_features=self.task.node_features(self.config),
                 device="cpu" if large else self.device,
+                last=self.task.last(self.config),
             )
             if self.hold_out and name == "train":
                 data = self._part(data, split)
@@ -199,6 +200,7 @@ class Splits:
             stores = [self.dataset(split).store for split in SPLITS]
             sizes = [np.diff(s.columns["scenes/ptr"]) for s in stores]
             most = max(int(size.max(initial=0)) for size in sizes)
+            most = min(most, self.task.last(self.config) or most)
         return replace(inputs, most=most)
 
     def check_fits(self, wanted: Inputs, split: str) -> None:

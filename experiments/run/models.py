@@ -19,11 +19,17 @@ from rn_graph.encoders import (
     QuestionEncoder,
     ResidualNet,
     Sentences,
+    SentenceWords,
     States,
     VectorQuestion,
     WithNeighbors,
 )
-from rn_graph.models import JoinedMLP, RecurrentRelationNetwork, Set2Set
+from rn_graph.models import (
+    JoinedMLP,
+    RecurrentRelationNetwork,
+    SequenceLSTM,
+    Set2Set,
+)
 from rn_graph.pairs import AttentionPairs, KNNPairs, RandomPairs
 
 if TYPE_CHECKING:
@@ -147,8 +153,18 @@ def objects_of(plan: Plan, residual: bool = False) -> nn.Module:
         cell = nn.Conv2d(inputs.channels, sizes.cnn_channels[-1], 1)
         return Cells(cell, inputs.channels)
     if inputs.objects == "sentences":
+        words, places = inputs.channels, sizes.sentence_places
+        if 0 < places < inputs.most:
+            raise ValueError(
+                f"`model.sentence_places` is {places}, expected 0 or at least "
+                f"{inputs.most}, the sentences of the longest story that are "
+                f"read"
+            )
+        embedding = sizes.embedding_channels
+        if sizes.text_objects == "words":
+            return SentenceWords(words, embedding, num_places=places)
         return Sentences(
-            inputs.channels, sizes.embedding_channels, sizes.embedding_channels
+            words, embedding, sizes.sentence_channels, num_places=places
         )
     return States(inputs.channels)
 
@@ -312,8 +328,22 @@ def _set_model(kind: type[DeepSets] | type[Set2Set]) -> Build:
     return build
 
 
+def _sequence(plan: Plan) -> nn.Module:
+    model = SequenceLSTM(
+        _channels(plan, _told_of_edges),
+        hidden_channels=plan.hidden_channels,
+        **_common(plan),
+    )
+    return _answering(plan, model, _told_of_edges(plan, objects_of(plan)))
+
+
 def _joined(residual: bool) -> Build:
     def build(plan: Plan) -> nn.Module:
+        if plan.sizes.text_objects == "words":
+            raise ValueError(
+                "`models` has an MLP of all objects joined, expected none: "
+                "`model.text_objects` is words, of which stories have too many"
+            )
         objects = _told_of_edges(plan, objects_of(plan, residual))
         model = JoinedMLP(
             _channels(plan, _told_of_edges),
@@ -416,6 +446,7 @@ MODELS: dict[str, ModelSpec] = {
     **_gnn_specs(near=True),
     "deep_sets": ModelSpec("Deep Sets", _set_model(DeepSets)),
     "set2set": ModelSpec("Set2Set", _set_model(Set2Set)),
+    "sequence": ModelSpec("LSTM over the objects", _sequence),
     "mlp": ModelSpec("MLP of all objects joined", _joined(residual=False)),
     "residual_mlp": ModelSpec(
         "MLP of all cells joined, residual CNN",

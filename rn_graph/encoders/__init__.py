@@ -8,6 +8,7 @@ anything with the fields that they read:
 :class:`Cells`      cells of a feature map, by a CNN     ``image`` or ``map``
 :class:`Sentences`  sentences of a story, by an LSTM     ``words, num_words,
                                                          batch``
+:class:`SentenceWords`  words of a story's sentences     the same
 :class:`Words`      words of a text                      ``words, num_words``
 =================== ==================================== =====================
 
@@ -40,7 +41,7 @@ from rn_graph.encoders.objects import (
 )
 from rn_graph.encoders.question import QuestionEncoder, VectorQuestion
 from rn_graph.encoders.states import States
-from rn_graph.encoders.text import Sentences, Words
+from rn_graph.encoders.text import Sentences, SentenceWords, Words
 
 __all__ = [
     "Cells",
@@ -48,6 +49,7 @@ __all__ = [
     "Nodes",
     "QuestionEncoder",
     "ResidualNet",
+    "SentenceWords",
     "Sentences",
     "States",
     "VectorQuestion",

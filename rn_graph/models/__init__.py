@@ -1,23 +1,13 @@
 """Models that answer questions about scenes, all called alike.
 
-================================= ==========================================
-:class:`RelationNetwork`          g over pairs of objects
-:class:`RecurrentRelationNetwork` g in rounds, an answer after each
-:class:`GNN`                      PyG's graph neural networks, and RNConv in
-                                  rounds
-:class:`DeepSets`                 objects without pairs, summed
-:class:`Set2Set`                  objects without pairs, read by attention
-:class:`JoinedMLP`                all objects joined to one vector
-:class:`QuestionOnly`             no objects
-:class:`MostFrequentAnswer`       neither objects nor words
-================================= ==========================================
-"""
+================================= ==================================="""
 
 from rn_graph.models.blind import MostFrequentAnswer, QuestionOnly
 from rn_graph.models.gnn import GNN, degree_histogram
 from rn_graph.models.joined import JoinedMLP
 from rn_graph.models.recurrent import RecurrentRelationNetwork
 from rn_graph.models.relation_network import RelationNetwork
+from rn_graph.models.sequence import SequenceLSTM
 from rn_graph.models.sets import DeepSets, Set2Set
 
 __all__ = [
@@ -28,6 +18,7 @@ __all__ = [
     "QuestionOnly",
     "RecurrentRelationNetwork",
     "RelationNetwork",
+    "SequenceLSTM",
     "Set2Set",
     "degree_histogram",
 ]

@@ -384,6 +384,22 @@ def slow_kind(
     return out
 
 
+def cut(content: dict[str, Any], last: int | None) -> dict[str, Any]:
+    """The content without the nodes before the last ones."""
+    if last is None:
+        return content
+    scenes, questions = [], []
+    for scene in content["scenes"]:
+        keys = {"x", "pos", "sentences"} & set(scene)
+        scenes.append(scene | {k: scene[k][-last:] for k in keys})
+    for question in content["questions"]:
+        size = len(content["scenes"][question["scene"]]["x"])
+        less = max(size - last, 0)
+        kept = [n - less for n in question.get("support", []) if n >= less]
+        questions.append(question | {"support": kept})
+    return content | {"scenes": scenes, "questions": questions}
+
+
 KINDS = [
     ("states",),
     ("sentences",),
@@ -401,6 +417,7 @@ _FLOATS = {"x", "pos", "image", "map", "edge_attr", "vector"}
     mode=st.sampled_from(["memory", "mapped"]),
     device=st.sampled_from(["cpu", "meta"]),
     rows=st.lists(st.integers(0, 8), min_size=1, max_size=12),
+    last=st.sampled_from([None, 1, 2]),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_every_kind_equals_loops_over_lists(
@@ -410,6 +427,7 @@ def test_every_kind_equals_loops_over_lists(
     mode: Any,
     device: str,
     rows: list[int],
+    last: int | None,
     seed: int,
 ) -> None:
     path = tmp_path_factory.mktemp("store") / "train.h5"
@@ -420,9 +438,15 @@ def test_every_kind_equals_loops_over_lists(
     for kind in objects:
         if device == "meta":
             mode = "memory"
-        dataset = QuestionDataset(path, kind, mode=mode, device=device)
+        options: Any = {"mode": mode, "device": device, "last": last}
+        nodes = kind in ("states", "sentences")
+        if last and (not nodes or content["schema"].edges):
+            with pytest.raises(ValueError, match=f"`last` is {last}, expected"):
+                QuestionDataset(path, kind, **options)
+            options["last"] = None
+        dataset = QuestionDataset(path, kind, **options)
         batch = pickle.loads(pickle.dumps(dataset))[rows]
-        expected = slow_kind(content, kind, rows)
+        expected = slow_kind(cut(content, options["last"]), kind, rows)
         assert set(batch.keys()) == set(expected)
         assert batch.num_graphs == len(
             set(

@@ -105,7 +105,9 @@ def test_numbers_are_python_s_own():
 
 @pytest.mark.parametrize("argv", [["--task", "nope"], ["--task=nope"]])
 def test_an_unknown_task_names_those_that_exist(argv):
-    message = r"`task` is 'nope', expected one of clevr, .*sort_of_clevr, or a"
+    message = (
+        r"`task` is 'nope', expected one of babi, clevr, .*sort_of_clevr, or a"
+    )
     with pytest.raises(ValueError, match=message):
         parsed("smoke", *argv)
     with pytest.raises(ValueError, match=message):

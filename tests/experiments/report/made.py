@@ -13,6 +13,8 @@ def result(
     accuracy=(0.5,),
     cost=None,
     curves=(),
+    families=(),
+    task="clevr",
     **settings,
 ):
     """A model with as many seeds as accuracies.
@@ -25,6 +27,8 @@ def result(
         accuracy: Of each seed on test.
         cost: What was measured.
         curves: Validation accuracy by step, of some seeds.
+        families: Test accuracy by family, of each seed.
+        task: Name of the task.
         **settings: Further columns.
     """
     cost = {f"cost/{key}": value for key, value in (cost or {}).items()}
@@ -32,7 +36,7 @@ def result(
     runs = pd.DataFrame(
         {
             "run": f"{model}/seed-{seed}",
-            "task": "clevr",
+            "task": task,
             "model": model,
             "share": share,
             "depth": depth,
@@ -50,5 +54,7 @@ def result(
         for step, value in curve.items()
     ]
     return Result(
-        runs, pd.DataFrame(points, columns=["run", "step", "val/all"])
+        runs,
+        pd.DataFrame(points, columns=["run", "step", "val/all"]),
+        pd.DataFrame(families, index=runs["run"]) if families else None,
     )

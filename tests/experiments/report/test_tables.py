@@ -41,6 +41,46 @@ def test_costs_have_their_units():
     assert row[1:6] == ["0", "465,188", "7.30 M", "141.7", "326 MiB"]
 
 
+#: Of 0.95 and more a family counts as solved.
+SOLVED = [
+    {"a": 0.95, "b": 0.949, "c": 1.0, "d": None},
+    {"a": 0.96, "b": 0.5, "c": 0.94, "d": None},
+    {"a": 1.0, "b": 1.0, "c": 1.0, "d": None},
+]
+
+
+def test_families_that_are_solved_are_counted():
+    options = {"accuracy": (0.5, 0.6, 0.7), "task": "babi"}
+    options["stores.test.source"] = "somewhere"
+    results = [
+        result("rn", families=SOLVED, **options),
+        result("deep_sets", families=SOLVED[:1] * 3, **options),
+    ]
+    assert results[0].solved == [2, 1, 3]
+    for table in (report.markdown(results), report.short(results)):
+        header, _, first, second = cells(table.splitlines())
+        assert header[-1] == "solved of 3"
+        assert (first[-1], second[-1]) == ("2 (1 to 3)", "2")
+    assert "solved of 3" in report.terminal(results).split("\n\n")[1]
+    *table, _, source = report.by_family(results).splitlines()
+    header, _, *rows = cells(table)
+    assert header == ["%", "RN, all pairs", "Deep Sets"]
+    assert rows == [
+        ["a", "96.0", "95.0"],
+        ["b", "94.9", "94.9"],
+        ["c", "100.0", "100.0"],
+        # Of each seed the mean, of the seeds the median.
+        ["mean error", "3.37", "3.37"],
+        ["solved", "2 (1 to 3)", "2"],
+    ]
+    assert source == "Data: test: somewhere."
+
+
+def test_a_task_that_counts_none():
+    table = report.markdown([result("rn", families=[{"a": 1.0}])])
+    assert "solved" not in table
+
+
 def test_report_is_made_from_the_folder_alone(smoke, tmp_path):
     folder = tmp_path / "smoke"
     shutil.copytree(smoke, folder)

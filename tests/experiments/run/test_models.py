@@ -21,6 +21,8 @@ KINDS = {
     "maps": Inputs("maps", 6, 4, size=(3, 4), vector=7),
     "sentences": Inputs("sentences", 9, 4, most=6, words=9),
 }
+#: Sizes that a kind is tried with, too.
+MORE = [{"sentence_places": 7}, {"text_objects": "words"}]
 #: A CNN's cells of such a picture, and a map's.
 CELLS = {"images": 2 * 3, "maps": 3 * 4}
 
@@ -99,6 +101,32 @@ def test_every_model_on_every_kind(name, kind):
     if spec.distilled:  # pairs learn from RN on all of them
         missing = [n for n in missing if not n.startswith("model.pairs.")]
     assert not missing
+
+
+@pytest.mark.parametrize("more", MORE)
+@pytest.mark.parametrize("name", ["rn", "rn_knn", "sequence", "lstm"])
+def test_stories_in_other_forms(name, more):
+    torch.manual_seed(0)
+    inputs = KINDS["sentences"]
+    model = MODELS[name].build(plan_of(inputs, **more)).train()
+    batch = batch_of(inputs)
+    assert model(batch).shape == (3, 4)
+    if name != "lstm":
+        objects = model.objects(batch).x
+        words = more.get("text_objects") == "words"
+        assert objects.shape == ((14, 6 + 2) if words else (5, 32 + 1 + 7))
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "message"),
+    [
+        ("rn", {"sentence_places": 5}, "is 5, expected 0 or at least 6"),
+        ("mlp", {"text_objects": "words"}, "is words, of which stories have"),
+    ],
+)
+def test_stories_in_forms_that_do_not_fit(name, more, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS[name].build(plan_of(KINDS["sentences"], **more))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rn_graph.encoders import Sentences, Words
+from rn_graph.encoders import Sentences, SentenceWords, Words
+from rn_graph.encoders.text import distinct_rows
 
 VOCABULARY = 9
 both = pytest.mark.parametrize("kind", [Sentences, Words])
@@ -126,3 +127,75 @@ def test_bad_input(kind, changed, error, text):
 def test_sizes_that_cannot_be(kind, sizes, error, text):
     with pytest.raises(error, match=text):
         kind(**{"vocab_size": 5, **sizes})
+
+
+@settings(deadline=None, max_examples=50)
+@given(texts, st.integers(-3, 12), st.sampled_from([9, 200, 2**40]))
+def test_rows_that_are_the_same(rows, filler, size):
+    batch = padded(rows, 6, filler)
+    row, first = distinct_rows(batch["words"], batch["num_words"], size)
+    assert len(first) == len({tuple(text) for text in rows})
+    for i, text in enumerate(rows):
+        assert rows[first[row[i]]] == text
+
+
+def test_a_sentence_is_read_once():
+    sentences = Sentences(VOCABULARY)
+    seen = []
+    sentences.encoder.register_forward_pre_hook(
+        lambda _, inputs: seen.append(len(inputs[0]))
+    )
+    sentences(SimpleNamespace(**padded([[1, 2], [3], [1, 2], [1]], 2, 0)))
+    assert seen == [3]
+
+
+def test_gradients_reach_a_sentence_from_each_place_that_it_stands_at():
+    sentences = Sentences(VOCABULARY, 3, 4).double()
+    batch = SimpleNamespace(**padded([[1, 2], [3], [1, 2]], 2, 0))
+    weight = torch.randn(3, 5).double()
+    (sentences(batch).x * weight).sum().backward()
+    found = sentences.encoder.embedding.weight.grad.clone()
+    sentences.zero_grad()
+    each = sentences.encoder(batch.words, batch.num_words)
+    (each * weight[:, :4]).sum().backward()
+    torch.testing.assert_close(sentences.encoder.embedding.weight.grad, found)
+
+
+@settings(deadline=None, max_examples=25)
+@given(texts, st.integers(-3, 12))
+def test_each_word_of_each_sentence(rows, filler):
+    story = sorted(i % 2 for i in range(len(rows)))
+    words = SentenceWords(VOCABULARY, 4, num_places=6).double().eval()
+    batch = SimpleNamespace(
+        **padded(rows, 6, filler), batch=torch.tensor(story)
+    )
+    nodes = words(batch)
+    i = 0
+    for s, text in enumerate(rows):
+        u, count = s - story.index(story[s]), story.count(story[s])
+        for t, word in enumerate(text):
+            x = nodes.x[i]
+            assert torch.equal(x[:4], words.words.embedding.weight[word])
+            assert x[4].item() == pytest.approx(tag(t, len(text)))
+            assert x[5].item() == pytest.approx(tag(u, count))
+            assert x[6:].argmax() == u
+            assert x[6:].sum() == 1
+            assert nodes.pos[i].tolist() == [u, t]
+            assert nodes.batch[i] == story[s]
+            i += 1
+    assert nodes.x.shape == (i, words.out_channels)
+
+
+def test_a_story_s_index_is_told():
+    torch.manual_seed(0)
+    batch = SimpleNamespace(**padded([[1, 2], [3]], 2, 0))
+    sentences = Sentences(VOCABULARY, 3, 4, num_places=3).eval()
+    assert sentences(batch).x.shape == (2, sentences.out_channels) == (2, 8)
+    assert torch.equal(sentences(batch).x[:, 5:], torch.eye(3)[:2])
+    for kind in (Sentences, SentenceWords):
+        with pytest.raises(ValueError, match="2 elements, expected at most 1"):
+            kind(VOCABULARY, num_places=1)(batch)
+    words = SentenceWords(VOCABULARY)
+    before = words(batch).x
+    words.reset_parameters()
+    assert not torch.equal(words(batch).x, before)
