@@ -17,7 +17,8 @@ JITTER = 0.5
 IMAGE_SIZE = (480, 320)
 #: Pixels of the view in which visibility is judged.
 VIEW_SIZE = (320, 240)
-_FOCAL = 35.0 / 32.0  # in widths of the picture
+#: Focal length, in widths of the picture.
+FOCAL = 35.0 / 32.0
 
 Vector = tuple[float, float, float]
 
@@ -80,7 +81,7 @@ class Camera:
         dz = point[2] - self.location[2]
         f, r, u = self.forward, self.right, self.up
         depth = dx * f[0] + dy * f[1] + dz * f[2]
-        scale = _FOCAL * size[0] / depth
+        scale = FOCAL * size[0] / depth
         return (
             size[0] / 2 + scale * (dx * r[0] + dy * r[1]),
             size[1] / 2 - scale * (dx * u[0] + dy * u[1] + dz * u[2]),
@@ -90,7 +91,7 @@ class Camera:
 
 def _spread(solid: Solid, place: Vector, size: tuple[int, int]) -> float:
     """Half-width in pixels of a box, round its centre, that holds a solid."""
-    focal = _FOCAL * size[0]
+    focal = FOCAL * size[0]
     reach = _REACH[solid.shape] * solid.half
     # Off the axis a ball is drawn longer: by the tangent, at most.
     tilt = math.hypot(place[0] - size[0] / 2, place[1] - size[1] / 2) / focal
@@ -119,7 +120,7 @@ def all_visible(
     ):
         # The ball within a solid is drawn at least this large; a disc of so
         # many pixels holds that many pixel centres, give or take a tenth.
-        area = math.pi * (_FOCAL * width * solid.half / depth) ** 2
+        area = math.pi * (FOCAL * width * solid.half / depth) ** 2
         if (
             area < 1.25 * minimum
             or not spread <= col <= width - spread
@@ -144,6 +145,26 @@ def visible_pixels(
 ) -> list[int]:
     """Count each object's pixels that nothing hides.
 
+    Args:
+        solids: The objects.
+        camera: The camera.
+        size: Width and height of the view, in pixels.
+
+    Returns:
+        One count for each object.
+    """
+    owner = pixel_owners(solids, camera, size)
+    counts = np.bincount(owner.ravel(), minlength=len(solids) + 1)
+    return [int(n) for n in counts[:-1]]
+
+
+def pixel_owners(
+    solids: Sequence[Solid],
+    camera: Camera,
+    size: tuple[int, int] = VIEW_SIZE,
+) -> np.ndarray:
+    """Find which object each pixel shows.
+
     A ray is cast through the centre of each pixel that an object might
     cover, and the nearest object keeps the pixel.
 
@@ -153,10 +174,11 @@ def visible_pixels(
         size: Width and height of the view, in pixels.
 
     Returns:
-        One count for each object.
+        The objects' indices ``[height, width]``; ``len(solids)`` where none is
+        seen.
     """
     width, height = size
-    focal = _FOCAL * width
+    focal = FOCAL * width
     nearest = np.full((height, width), np.inf)
     owner = np.full((height, width), len(solids), dtype=np.intp)
     forward, right, up = camera.forward, camera.right, camera.up
@@ -191,8 +213,7 @@ def visible_pixels(
         closer = enter < box
         box[closer] = enter[closer]
         owner[top:end, left:stop][closer] = index
-    counts = np.bincount(owner.ravel(), minlength=len(solids) + 1)
-    return [int(n) for n in counts[:-1]]
+    return owner
 
 
 def _enter(

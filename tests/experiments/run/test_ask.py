@@ -82,8 +82,9 @@ def test_bad_runs_and_options(smoke, tmp_path):
     assert MODELS["most_frequent"].build is None
     with pytest.raises(ValueError, match="'most_frequent' is not a trained"):
         load_model(smoke / "most_frequent/seed-0")
-    with pytest.raises(ValueError, match="`image` is given without"):
-        ask.AskConfig(question="a", run="b", image="images")
+    run = str(smoke / "rn/seed-0")
+    with pytest.raises(ValueError, match="`image` is 'a.png' without `scene`"):
+        ask.main(["What color is it?", "--run", run, "--image", "a.png"])
     for key in ("question", "run"):
         options = {"question": "a", "run": "b", key: ""}
         with pytest.raises(ValueError, match=f"`{key}` is missing"):
