@@ -163,18 +163,17 @@ def histograms_of(pairs: list[Pair]) -> list[list[Any]]:
     real = np.concatenate([p.real.reshape(-1, 3) for p in pairs])
     ours = np.concatenate([p.ours.reshape(-1, 3) for p in pairs])
     chroma = [p.max(1) - p.min(1) for p in (real, ours)]
-    columns = [(n, real[:, i], ours[:, i]) for i, n in enumerate("RGB")]
     columns = [
-        (name, a, b)
-        for name, (a, b) in zip(
-            ("red", "green", "blue"), [c[1:] for c in columns], strict=True
-        )
+        (name, real[:, i], ours[:, i])
+        for i, name in enumerate(("red", "green", "blue"))
     ]
     for name, a, b in (*columns, ("largest minus smallest", *chroma)):
         edges = np.linspace(0, 256, _BINS + 1)
         p, q = (np.histogram(v, edges)[0] / len(v) for v in (a, b))
         apart = 50 * np.abs(p - q).sum()
-        rows.append([name, f"{a.mean():.1f}", f"{b.mean():.1f}", f"{apart:.1f}"])
+        rows.append(
+            [name, f"{a.mean():.1f}", f"{b.mean():.1f}", f"{apart:.1f}"]
+        )
     return rows
 
 
@@ -217,7 +216,7 @@ def write_page(
         f"![Six generated scenes, rendered]({sheet.name})",
         "Written by `python -m datasets.clevr pictures FOLDER`. All figures "
         f"are of {counts[only]} of CLEVR v1.0 (CC BY 4.0), which are not "
-        "shown here; `--side-by-side` draws each beside its scene as rendered "
+        "shown here; `--side_by_side` draws each beside its scene as rendered "
         "with the lamps where they are on average: where they were is not "
         "known, so that single pictures differ more than their means.",
         "## Colours",
@@ -278,6 +277,6 @@ _DIFFERENCES = """\
 - **Light.** Lamps, with soft shadows, are cast; light that has bounced off
   floor and objects is estimated from how close they are, and takes no colour
   from them.
-- **Noise.** None is added. That of the real pictures is below what remains
-  at 128×128.
+- **Noise.** None is added. The real pictures have a little, most of which goes
+  where they are brought to 128×128.
 """

@@ -4,29 +4,67 @@ Rays meet the solids where :mod:`datasets.clevr.camera` has them, so that each
 pixel shows the object that its masks say. All numbers are float64, and each
 picture is cast by one thread: the same scene gives the same bytes.
 
-In the functions here ``s`` is an array of solids, a row each: kind (0 cube,
-1 sphere, 2 cylinder), the middle's x, y and z, half-size, cosine and sine of the
-turn, whether it mirrors, and the colour; ``lamps`` has a row a lamp: place, half its edge, and
-colour times power. ``look`` is a :class:`~datasets.clevr.look.Look`.
+In the functions here ``s`` is an array of solids, a row each: kind (0 cube, 1
+sphere, 2 cylinder), the middle's x, y and z, half-size, cosine and sine of the
+turn, whether it mirrors, and the colour; ``lamps`` has a row a lamp: place,
+half its edge, and colour times power; ``look`` is a :class:`Look`.
+
+All of it stands in one file: numba's cache, which saves half a minute at every
+start, is renewed when the file of a function changes, not when another does.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+Color = tuple[float, float, float]
 #: Columns of a solid.
 KIND, X, Y, Z, HALF, COS, SIN, METAL, RED, GREEN, BLUE = range(11)
 CUBE, SPHERE, CYLINDER = range(3)
 #: What ``ids`` has where the floor is seen, and above the horizon.
 FLOOR, SKY = -1, -2
 
+
+class Look(NamedTuple):
+    """What surfaces do with light. Lengths are in half-sizes of an object."""
+
+    #: Width of the softened edge of a cube, and of a cylinder's rim.
+    cube_edge: float = 0.12
+    cylinder_edge: float = 0.06
+    #: Light from above and from below, where nothing stands.
+    sky_light: Color = (0.158, 0.158, 0.158)
+    floor_light: Color = (0.184, 0.184, 0.184)
+    #: How much of that solids take from what is near them, and a solid from
+    #: its own foot.
+    crowding: float = 0.5
+    contact: float = 0.5
+    #: What is seen above the horizon, which only mirrors show.
+    sky: Color = (0.04, 0.04, 0.04)
+    #: Share of the light that the ground gives back.
+    ground: Color = (0.82, 0.82, 0.82)
+    #: Strength and width (radians) of the gloss on rubber.
+    rubber_shine: float = 0.0
+    rubber_width: float = 0.4
+    #: Of lamps on metal: size of the spot, width, share and strength of the
+    #: glow around it.
+    metal_spot: float = 0.08
+    metal_width: float = 0.35
+    metal_glow: float = 0.3
+    metal_shine: float = 0.9
+    #: Share of light that metal scatters.
+    metal_rough: float = 0.1
+
+
 _compiled = njit(cache=True, error_model="numpy")
 _FAR = 1e30
 #: Solids darken what is closer than so many half-sizes.
 _CROWD = 4.0
-#: Pixels across of what is looked at together.
+#: Pixels across of what is looked at together, and of pictures in which light
+#: hardly changes between its corners.
 _TILE = 8
+_SMOOTH = 240
 # Places on a lamp: the corners of a square turned a little, then a 4 × 4 grid.
 _SPOTS = np.array(
     [(-0.9, -0.5), (0.5, -0.9), (0.9, 0.5), (-0.5, 0.9)]
@@ -163,12 +201,10 @@ def _normal(s, k, x, y, z, look):  # type: ignore[no-untyped-def]
 def _around(s, lamps, look, x, y, z, radius, on, near):  # type: ignore[no-untyped-def]
     """Find the solids that may darken any point of a ball.
 
-    Args:
-        on: The solid that the points are on: it is convex, and what of it
-            faces a lamp it does not shade.
-        near: Where they are written, ``[L + 1, N + 1]``: a row a lamp, of
-            those that may stand in its way, and one of those that are close;
-            how many they are, then which.
+    They are written to ``near`` ``[L + 1, N + 1]``: a row a lamp, of those
+    that may stand in its way, and one of those that are close; how many they
+    are, then which. The solid that the points are ``on`` is none of them: it
+    is convex, and what of it faces a lamp it does not shade.
     """
     for i in range(len(lamps)):
         lx, ly, lz = lamps[i, 0] - x, lamps[i, 1] - y, lamps[i, 2] - z
@@ -205,9 +241,8 @@ def _around(s, lamps, look, x, y, z, radius, on, near):  # type: ignore[no-untyp
 def _lit(s, lamps, i, x, y, z, near, spots):  # type: ignore[no-untyped-def]
     """The share of lamp ``i`` that is seen from a point.
 
-    Args:
-        near: What may stand in the way: how many, then which.
-        spots: Whether the lamp is a square, or its middle alone.
+    ``near`` says what may stand in the way: how many, then which; ``spots``
+    whether the lamp is a square, or its middle alone.
     """
     count = near[0]
     if count == 0:
@@ -300,7 +335,7 @@ def _light(s, lamps, look, x, y, z, nx, ny, nz, on, spots, near):  # type: ignor
 
 @_compiled
 def _shine(lamps, x, y, z, dx, dy, dz, sharp, wide, gain):  # type: ignore[no-untyped-def]
-    """What a mirroring point shows of the lamps, in a direction (of unit length)."""
+    """What a mirroring point shows of the lamps, in a direction of length 1."""
     red = green = blue = 0.0
     for i in range(len(lamps)):
         lx, ly, lz = lamps[i, 0] - x, lamps[i, 1] - y, lamps[i, 2] - z
@@ -326,7 +361,6 @@ def _seen(s, lamps, look, ox, oy, oz, dx, dy, dz, t, k, near):  # type: ignore[n
     """
     red = green = blue = 0.0
     share_r = share_g = share_b = 1.0
-    came_from = SKY
     for depth in range(3):
         if k == SKY:
             r, g, b = look.sky
@@ -363,7 +397,9 @@ def _seen(s, lamps, look, ox, oy, oz, dx, dy, dz, t, k, near):  # type: ignore[n
             dz - 2 * facing * nz,
         )
         if not metal:
-            r, g, b = _shine(lamps, x, y, z, dx, dy, dz, look.rubber_width, 1.0, 0.0)
+            r, g, b = _shine(
+                lamps, x, y, z, dx, dy, dz, look.rubber_width, 1.0, 0.0
+            )
             return (
                 red + share_r * look.rubber_shine * r,
                 green + share_g * look.rubber_shine * g,
@@ -373,8 +409,7 @@ def _seen(s, lamps, look, ox, oy, oz, dx, dy, dz, t, k, near):  # type: ignore[n
         share_g *= own_g * (1 - scatters)
         share_b *= own_b * (1 - scatters)
         ox, oy, oz = x, y, z
-        came_from = k
-        t, k = _nearest(s, ox, oy, oz, dx, dy, dz, came_from)
+        t, k = _nearest(s, ox, oy, oz, dx, dy, dz, k)
         if k < 0:
             r, g, b = _shine(
                 lamps, x, y, z, dx, dy, dz,
@@ -461,7 +496,9 @@ def cast(s, lamps, look, eye, forward, right, up, width, height, focal):  # type
         reach = 1.7320509 * half
         if depth <= reach:
             continue
-        mid_col = focal * (cx * right[0] + cy * right[1] + cz * right[2]) / depth
+        mid_col = (
+            focal * (cx * right[0] + cy * right[1] + cz * right[2]) / depth
+        )
         mid_row = focal * (cx * up[0] + cy * up[1] + cz * up[2]) / depth
         tilt = math.sqrt(mid_col * mid_col + mid_row * mid_row) / focal
         spread = focal * reach * (1 + tilt) / (depth - reach) + 1
@@ -494,9 +531,10 @@ def cast(s, lamps, look, eye, forward, right, up, width, height, focal):  # type
                 s, lamps, look, eye, forward, right, up,
                 top, bottom, left, end, width, height, focal, on_floor,
             )  # fmt: skip
-            smooth = plain and on_floor[:, 0].max() == 0
+            blocked = on_floor[: len(lamps), 0].sum()
+            smooth = width >= _SMOOTH and plain and blocked == 0
             if smooth:
-                # Nothing near: the light changes so slowly that its corners
+                # No shadow: the light changes so slowly that its corners
                 # tell it.
                 for i in range(4):
                     across = ((left, end)[i % 2] - width / 2) / focal

@@ -188,9 +188,7 @@ class _Parts:
         return out
 
 
-def _find_splits(
-    folder: str | Path, splits: Sequence[str] | None
-) -> list[str]:
+def _find_splits(folder: str | Path, splits: Sequence[str] | None) -> list[str]:
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"`folder` is {folder}, which does not exist")
     there = [s for s in SPLITS if scenes_path(folder, s).is_file()]

@@ -17,11 +17,11 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from datasets.clevr.augment import Augmentation
+from datasets.clevr.camera import IMAGE_SIZE
 from datasets.clevr.draw import draw
 from datasets.clevr.families import load_families, select_families
 from datasets.clevr.features import PICTURE_SCHEMA, FeatureForm, NodeFeatures
 from datasets.clevr.generate import GENERATOR_VERSION, generate
-from datasets.clevr.camera import IMAGE_SIZE
 from datasets.clevr.images import STORED_SIZE, read_picture, resample
 from datasets.clevr.importer import import_folder
 from datasets.clevr.layout import iter_scenes
@@ -280,9 +280,7 @@ class Clevr(Task):
         side = round(len(pos) ** 0.5)
         share = ((pos.numpy() + 1) / 2 * (side - 1) + 0.5) / side
         paint = partial(_paint, scene.image, share * IMAGE_SIZE, side)
-        return panels(
-            chosen, [(2.75, paint)], len(pos), (), title, color=LIGHT
-        )
+        return panels(chosen, [(2.75, paint)], len(pos), (), title, color=LIGHT)
 
 
 #: Of pictures that can be asked about: the release's, and a store's.

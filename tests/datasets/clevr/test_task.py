@@ -182,9 +182,10 @@ def test_it_makes_pictures(tmp_path):
     assert (tmp_path / "train.h5").stat().st_mtime_ns == before
     assert (tmp_path / "val.h5").exists()
     # States and pictures are not taken for one another.
-    assert settings.identity() != ClevrData(
-        train=2, val=1, test=1, questions_per_scene=2
-    ).identity()
+    assert (
+        settings.identity()
+        != ClevrData(train=2, val=1, test=1, questions_per_scene=2).identity()
+    )
     assert "rendered, 128×128" in TASK.describe(settings)
 
 
@@ -204,7 +205,9 @@ def test_a_picture_becomes_a_batch_of_cells(folder):
     # A stored picture is taken as it is.
     plt.imsave(path, resample(picture))
     again = TASK.find_scene(Source(image=str(path)), settings)
-    assert torch.equal(TASK.batch(again, "How many?", settings).image, batch.image)
+    assert torch.equal(
+        TASK.batch(again, "How many?", settings).image, batch.image
+    )
 
     places = torch.cartesian_prod(*[torch.linspace(-1, 1, 8)] * 2).flip(1)
     cells = TASK.objects(found, settings, places)
@@ -225,7 +228,7 @@ def test_pictures_that_cannot_be_asked_about(folder):
     wrong = str(next((folder / "images").glob("*.png")))
     with pytest.raises(ValueError, match=r"48×32, expected 480×320 or 128×128"):
         TASK.find_scene(Source(image=wrong), settings)
-    with pytest.raises(FileNotFoundError, match="none.png is missing"):
+    with pytest.raises(FileNotFoundError, match=r"none\.png is missing"):
         TASK.find_scene(Source(image=str(folder / "none.png")), settings)
     with pytest.raises(ValueError, match="but the model is given states, not"):
         TASK.find_scene(Source(image=wrong), TASK.settings())

@@ -83,7 +83,7 @@ def test_bad_runs_and_options(smoke, tmp_path):
     with pytest.raises(ValueError, match="'most_frequent' is not a trained"):
         load_model(smoke / "most_frequent/seed-0")
     run = str(smoke / "rn/seed-0")
-    with pytest.raises(ValueError, match="`image` is 'a.png' without `scene`"):
+    with pytest.raises(ValueError, match=r"`image` is 'a\.png' without `sc"):
         ask.main(["What color is it?", "--run", run, "--image", "a.png"])
     for key in ("question", "run"):
         options = {"question": "a", "run": "b", key: ""}
