@@ -422,10 +422,10 @@ def _seen(s, lamps, look, ox, oy, oz, dx, dy, dz, t, k, near):  # type: ignore[n
 
 
 @_compiled
-def _floor_tile(
+def _floor_tile(  # type: ignore[no-untyped-def]
     s, lamps, look, eye, forward, right, up,
     top, bottom, left, end, width, height, focal, near,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Find what may darken the floor within a rectangle of pixels.
 
     Returns:

@@ -199,8 +199,7 @@ class Clevr(Task):
         if settings.objects != "images":
             return ClevrScene(scene, find_image(source.image, scene))
         if source.image is not None:
-            find_image(source.image, scene)  # says what is wrong with it
-            path = Path(source.image) / scene["image_filename"]
+            path = find_path(source.image, scene)
             return ClevrScene(scene, read_picture(path, _SIZES))
         from datasets.clevr.pictures import render_scene
 
@@ -320,16 +319,13 @@ def read_scene(path: str, index: int) -> dict[str, Any]:
     return scene
 
 
-def find_image(folder: str | None, scene: Mapping[str, Any]) -> Any:
-    """Read a scene's picture; ``None`` where there is no folder of them.
+def find_path(folder: str, scene: Mapping[str, Any]) -> Path:
+    """Find the file of a scene's picture.
 
     Raises:
         FileNotFoundError: If the folder does not hold it.
-        ValueError: If the scene's file name leads out of the folder, or the
-            file is no picture.
+        ValueError: If the scene's file name leads out of the folder.
     """
-    if folder is None:
-        return None
     name = scene["image_filename"]
     if Path(name).name != name:
         raise ValueError(
@@ -341,6 +337,20 @@ def find_image(folder: str | None, scene: Mapping[str, Any]) -> Any:
             f"{path} is missing: `image` is {folder!r}, expected the folder "
             f"that holds it"
         )
+    return path
+
+
+def find_image(folder: str | None, scene: Mapping[str, Any]) -> Any:
+    """Read a scene's picture; ``None`` where there is no folder of them.
+
+    Raises:
+        FileNotFoundError: If the folder does not hold it.
+        ValueError: If the scene's file name leads out of the folder, or the
+            file is no picture.
+    """
+    if folder is None:
+        return None
+    path = find_path(folder, scene)
     try:
         return plt.imread(path)
     except (SyntaxError, ValueError) as error:  # what Pillow raises

@@ -7,6 +7,7 @@ from experiments.run import ask
 from experiments.run.models import MODELS
 from experiments.run.runs import load_model
 from rn_graph.encoders import Nodes
+from rn_graph.explain import PairContributions
 
 
 def test_a_run_answers_and_shows_its_pairs(smoke, tmp_path, capsys):
@@ -74,6 +75,17 @@ def test_objects_without_names_are_called_after_their_place():
     assert ask.names_of(["a", "b"], nodes) == ["a", "b"]
     assert ask.names_of([], nodes) == ["at (0.25, -1.00)", "at (0.50, 0.12)"]
     assert ask.names_of([], Nodes(x, row)) == ["", ""]
+
+
+def test_of_many_pairs_those_that_spoke_most_are_drawn():
+    edges = torch.stack([torch.arange(6), torch.arange(6).flip(0)])
+    score = torch.tensor([0.5, -2.0, 0.1, 0.9, 0.0, 0.3])
+    one = torch.zeros(1)
+    found = PairContributions(edges, one, score, one, one, one)
+    for count, kept in ((2, [0, 3]), (3, [0, 3, 5]), (100, [0, 2, 3, 5])):
+        shown = ask.strongest(found, count)
+        assert shown.edge_index.tolist() == edges[:, kept].tolist()
+        assert shown.weight.tolist() == score[kept].tolist()
 
 
 def test_bad_runs_and_options(smoke, tmp_path):
