@@ -60,6 +60,8 @@ def read_picture(
         raise ValueError(
             f"{path} is no picture, expected a PNG of RGB or RGBA"
         ) from None
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} is no picture of a scene: {error}") from None
     except (OSError, SyntaxError, EOFError) as error:  # what Pillow raises
         raise ValueError(
             f"{path} is truncated or damaged ({error}), expected a whole PNG"

@@ -51,7 +51,7 @@ class Look(NamedTuple):
     #: glow around it.
     metal_spot: float = 0.08
     metal_width: float = 0.35
-    metal_glow: float = 0.3
+    metal_glow: float = 0.6
     metal_shine: float = 0.9
     #: Share of light that metal scatters.
     metal_rough: float = 0.1

@@ -85,7 +85,7 @@ def test_of_many_pairs_those_that_spoke_most_are_drawn():
     for count, kept in ((2, [0, 3]), (3, [0, 3, 5]), (100, [0, 2, 3, 5])):
         shown = ask.strongest(found, count)
         assert shown.edge_index.tolist() == edges[:, kept].tolist()
-        assert shown.weight.tolist() == score[kept].tolist()
+        assert shown.edge_weight.tolist() == score[kept].tolist()
 
 
 def test_bad_runs_and_options(smoke, tmp_path):
