@@ -108,7 +108,7 @@ def test_a_killed_rendering_goes_on(folder, tmp_path):
     subprocess.run([*command, "--out", str(whole)], check=True)
     root = Path(render.__file__).parents[2]
     process = subprocess.Popen([*command, "--out", str(out)], cwd=root)
-    while len(list(out.rglob("*.png"))) < 5 and process.poll() is None:
+    while len(list(out.rglob("CLEVR*.png"))) < 5 and process.poll() is None:
         time.sleep(0.01)
     process.kill()
     process.wait()
