@@ -133,11 +133,13 @@ class MadeTask(Task):
         Raises:
             ValueError: If a file is given.
         """
-        if source.scene is not None:
-            raise ValueError(
-                f"`scene` is {source.scene!r}, expected none: a scene of "
-                f"{self.title} is made, by `seed` and `index`"
-            )
+        for key in ("scene", "image"):
+            given = getattr(source, key)
+            if given is not None:
+                raise ValueError(
+                    f"`{key}` is {given!r}, expected none: a scene of "
+                    f"{self.title} is made, by `seed` and `index`"
+                )
         if source.objects:
             if not hasattr(settings, "num_objects"):
                 raise ValueError(

@@ -87,7 +87,8 @@ class Source:
     Args:
         scene: A file of scenes; without, a scene is made.
         index: Which scene of the file, from 0.
-        image: Folder of the scenes' pictures, to draw over.
+        image: Folder of the scenes' pictures; without `scene`, the file of a
+            picture to ask about, where the run's model is given pictures.
         objects: Objects of a scene that is made; 0: as many as is usual.
         seed: Seed of a scene that is made.
     """
@@ -101,11 +102,6 @@ class Source:
     def __post_init__(self) -> None:
         for key in ("index", "objects", "seed"):
             in_range(key, getattr(self, key), 0, 2**32 - 1)
-        if self.image is not None and self.scene is None:
-            raise ValueError(
-                "`image` is given without `scene`: a scene that is made has "
-                "no picture in a folder"
-            )
 
 
 class Page(NamedTuple):

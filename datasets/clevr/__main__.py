@@ -1,4 +1,4 @@
-"""Command line: make, import, ask about and describe CLEVR data.
+"""Command line: make, render, import, ask about and describe CLEVR data.
 
 python -m datasets.clevr --help
 """
@@ -14,6 +14,7 @@ with told_what_is_missing():
 
     from datasets.clevr.ask import ask as ask_folder
     from datasets.clevr.generate import generate as generate_folder
+    from datasets.clevr.images import PictureFiles
     from datasets.clevr.importer import (
         ImportSummary,
         import_features,
@@ -86,6 +87,7 @@ def import_command(
     unknown: Literal["unk", "error"] = "unk",
     run_programs: bool = True,
     features: str | None = None,
+    images: int = 0,
 ) -> None:
     """Make store files from a folder in CLEVR v1.0's layout.
 
@@ -93,6 +95,11 @@ def import_command(
     checks what it reads. For example:
 
         python -m datasets.clevr import ~/CLEVR_v1.0 --out data/clevr
+
+    and with the pictures, from which a CNN can learn:
+
+        python -m datasets.clevr import ~/CLEVR_v1.0 --out data/pixels
+        --images 128
 
     Args:
         folder: Folder that holds scenes/ and questions/.
@@ -107,7 +114,15 @@ def import_command(
             row i of image_index i. The store then holds these as feature
             maps, instead of state descriptions; no program is run. Needs
             --out, and one split in --splits.
+        images: Store the scenes' pictures too, brought to so many pixels a
+            side: RGB or RGBA files of 480×320 in images/<split>. 128 is what
+            the Relation Network paper has. 0: none.
     """
+    if features is not None and images:
+        raise ValueError(
+            f"`images` is {images}, expected 0 with `features`: a store holds "
+            f"one of the two"
+        )
     if features is not None:
         if out is None or splits is None or len(splits) != 1:
             raise ValueError(
@@ -121,8 +136,92 @@ def import_command(
         print_summaries([summary])
         return
     print_summaries(
-        import_folder(folder, out, splits, unknown, run_programs=run_programs)
+        import_folder(
+            folder,
+            out,
+            splits,
+            unknown,
+            run_programs=run_programs,
+            pictures=PictureFiles(folder, images) if images else None,
+        )
     )
+
+
+def render(
+    folder: str,
+    out: str | None = None,
+    splits: list[Literal["train", "val", "test"]] | None = None,
+    width: int = 480,
+    height: int = 320,
+    store: int = 0,
+    seed: int = 0,
+    workers: int | None = None,
+) -> None:
+    """Render pictures of scenes, generated or released.
+
+    As PNG files, in the release's layout; a rendering that was broken off goes
+    on where it stopped:
+
+        python -m datasets.clevr render data/small
+
+    or straight into the store files that training reads, which takes less of
+    the disk:
+
+        python -m datasets.clevr render data/small --out data/pixels --store 128
+
+    The same seed gives the same bytes for any number of workers. Where the
+    cameras stood is found from the scenes' pixel_coords.
+
+    Args:
+        folder: Folder that holds scenes/, in CLEVR v1.0's layout.
+        out: Where images/ is made, or the store files. Default: the folder.
+        splits: Splits to render. Default: all that have scenes.
+        width: Pixels across, of PNG files.
+        height: Pixels down, of PNG files.
+        store: Write store files, whose pictures have so many pixels a side,
+            instead of PNG files; each is rendered at 480×320, as the released
+            ones are, and brought to its size as an import does it.
+        seed: Seed of where the lamps are.
+        workers: Processes. Default: one a core.
+    """
+    from datasets.clevr.render import render_pictures, render_stores
+
+    if store:
+        made = render_stores(folder, out, splits, store, seed, workers)
+        print_summaries(made)
+        return
+    counts = render_pictures(
+        folder, out, splits, (width, height), seed, workers
+    )
+    for split, count in counts.items():
+        print(f"{split}: {count:,} pictures in {out or folder}/images/{split}")
+
+
+def pictures(
+    folder: str,
+    out: str = "docs/pictures.md",
+    side_by_side: str | None = None,
+    only: Literal["look", "report", "all"] = "report",
+) -> None:
+    """Write a page that sets rendered pictures beside real ones, in figures.
+
+    Renders each scene of which the folder holds a real picture, and compares
+    the two: the mean colour of objects and floor, outlines, histograms. The
+    page shows rendered pictures alone. For example:
+
+        python -m datasets.clevr pictures ~/CLEVR_v1.0
+
+    Args:
+        folder: The released folder, or a part of it, with scenes/ and images/.
+        out: The Markdown page to write; its picture goes beside it.
+        side_by_side: Also draw each real picture beside the rendered one, in
+            this folder; real pictures are not ours to publish.
+        only: The first 35 training pictures, after which the look was made
+            (look), the others (report), or all.
+    """
+    from datasets.clevr.compare_pictures import write_page
+
+    print(f"written: {write_page(folder, out, side_by_side, only)}")
 
 
 def ask(
@@ -211,8 +310,10 @@ def main(args: list[str] | None = None) -> None:
     commands = {
         "generate": generate,
         "import": import_command,
+        "render": render,
         "ask": ask,
         "describe": describe,
+        "pictures": pictures,
     }
     try:
         CLI(commands, args=args, prog="python -m datasets.clevr")

@@ -145,6 +145,26 @@ def visible_pixels(
 ) -> list[int]:
     """Count each object's pixels that nothing hides.
 
+    Args:
+        solids: The objects.
+        camera: The camera.
+        size: Width and height of the view, in pixels.
+
+    Returns:
+        One count for each object.
+    """
+    owner = pixel_owners(solids, camera, size)
+    counts = np.bincount(owner.ravel(), minlength=len(solids) + 1)
+    return [int(n) for n in counts[:-1]]
+
+
+def pixel_owners(
+    solids: Sequence[Solid],
+    camera: Camera,
+    size: tuple[int, int] = VIEW_SIZE,
+) -> np.ndarray:
+    """Find which object each pixel shows.
+
     A ray is cast through the centre of each pixel that an object might
     cover, and the nearest object keeps the pixel.
 
@@ -154,7 +174,8 @@ def visible_pixels(
         size: Width and height of the view, in pixels.
 
     Returns:
-        One count for each object.
+        The objects' indices ``[height, width]``; ``len(solids)`` where none is
+        seen.
     """
     width, height = size
     focal = FOCAL * width
@@ -192,8 +213,7 @@ def visible_pixels(
         closer = enter < box
         box[closer] = enter[closer]
         owner[top:end, left:stop][closer] = index
-    counts = np.bincount(owner.ravel(), minlength=len(solids) + 1)
-    return [int(n) for n in counts[:-1]]
+    return owner
 
 
 def _enter(

@@ -42,6 +42,8 @@ SCHEMA = Schema(
     tokens=TOKENS,
     attributes=tuple(ATTRIBUTES.items()),
 )
+#: What one of states and pictures holds.
+PICTURE_SCHEMA = replace(SCHEMA, objects=("states", "images"))
 #: What one of feature maps holds.
 MAP_SCHEMA = replace(SCHEMA, objects=("maps",), attributes=())
 

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from datasets.clevr.answers import check_answers
-from datasets.clevr.features import MAP_SCHEMA, SCHEMA
+from datasets.clevr.features import MAP_SCHEMA, PICTURE_SCHEMA, SCHEMA
 from datasets.clevr.jsonlist import read_info
 from datasets.clevr.layout import (
     iter_questions,
@@ -36,6 +36,8 @@ from datasets.store import StoreWriter
 SPLITS = ("train", "val", "test")
 _CHUNK = 4096
 _MAPS = 64
+#: Split and scenes → their pictures, ``[S, H, W, 3]`` bytes.
+Pictures = Callable[[str, Sequence[Mapping[str, Any]]], np.ndarray]
 _CODES = {
     name: {value: i for i, value in enumerate(values)}
     for name, values in ATTRIBUTES.items()
@@ -76,6 +78,7 @@ def import_folder(
     unknown: Literal["unk", "error"] = "unk",
     run_programs: bool = True,
     progress: bool = True,
+    pictures: Pictures | None = None,
 ) -> list[ImportSummary]:
     """Make a store file ``{split}.h5`` of each split of a folder.
 
@@ -92,15 +95,19 @@ def import_folder(
         run_programs: Run each question's program on its scene and refuse an
             answer that it does not give; takes about half of the time.
         progress: Show progress bars.
+        pictures: What gives the pictures of some scenes, as
+            :class:`~datasets.clevr.images.PictureFiles` does, which are then
+            stored beside the states. Default: none are stored.
 
     Returns:
         A summary of each split.
 
     Raises:
-        FileNotFoundError: If there is no such folder or split.
+        FileNotFoundError: If there is no such folder or split, or a scene
+            has no picture.
         ValueError: If a file is malformed, questions and scenes do not
-            belong together, or a program gives another answer. No store
-            file is left of that split.
+            belong together, a program gives another answer, or a picture is
+            not as expected. No store file is left of that split.
     """
     if unknown not in ("unk", "error"):
         raise ValueError(f"`unknown` is {unknown!r}, expected 'unk' or 'error'")
@@ -131,7 +138,9 @@ def import_folder(
             continue
         path = out / f"{split}.h5"
         summaries.append(
-            _import_split(folder, split, path, unknown, run_programs, progress)
+            _import_split(
+                folder, split, path, unknown, run_programs, progress, pictures
+            )
         )
     return summaries
 
@@ -143,6 +152,7 @@ def _import_split(
     unknown: str,
     run_programs: bool,
     progress: bool,
+    pictures: Pictures | None,
 ) -> ImportSummary:
     began = time.perf_counter()
     summary = ImportSummary(split, path)
@@ -157,7 +167,7 @@ def _import_split(
     }
     writer = StoreWriter(
         path,
-        SCHEMA,
+        PICTURE_SCHEMA if pictures else SCHEMA,
         split=split,
         source=_source(info["scenes"]),
         info=info,
@@ -166,8 +176,10 @@ def _import_split(
         rows: dict[int, int] = {}
         known: dict[int, Mapping[str, Any]] = {}
         scenes = _bar(iter_scenes(paths["scenes"]), split, "scenes", progress)
-        for chunk in _chunks(scenes):
-            _add_scenes(writer, chunk)
+        # Pictures take ten thousand times as much room as states.
+        for chunk in _chunks(scenes, _MAPS if pictures else _CHUNK):
+            seen = pictures(split, chunk) if pictures else None
+            _add_scenes(writer, chunk, seen)
             for scene in chunk:
                 index = scene["image_index"]
                 rows[index] = len(rows)
@@ -297,11 +309,17 @@ def _bar(
     )
 
 
-def _chunks(items: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    return iter(lambda: list(islice(items, _CHUNK)), [])
+def _chunks(
+    items: Iterator[dict[str, Any]], size: int = _CHUNK
+) -> Iterator[list[dict[str, Any]]]:
+    return iter(lambda: list(islice(items, size)), [])
 
 
-def _add_scenes(writer: StoreWriter, scenes: Sequence[dict[str, Any]]) -> None:
+def _add_scenes(
+    writer: StoreWriter,
+    scenes: Sequence[dict[str, Any]],
+    image: np.ndarray | None,
+) -> None:
     objects = [item for scene in scenes for item in scene["objects"]]
     codes = [[_CODES[a][item[a]] for a in _CODES] for item in objects]
     pos = [item["3d_coords"] for item in objects]
@@ -310,6 +328,7 @@ def _add_scenes(writer: StoreWriter, scenes: Sequence[dict[str, Any]]) -> None:
         num_objects=[len(scene["objects"]) for scene in scenes],
         x=np.array(codes, np.uint8).reshape(-1, len(_CODES)),
         pos=np.array(pos, np.float32).reshape(-1, 3),
+        image=image,
     )
 
 

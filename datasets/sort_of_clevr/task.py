@@ -169,6 +169,8 @@ class SortOfClevr(Task):
                 f"`objects` is {source.objects}, expected {NUM_OBJECTS}: "
                 f"every picture of {self.title} has so many"
             )
+        if source.image is not None and source.scene is None:
+            return Picture(_read_image(Path(source.image), "image"))
         if source.scene is None:
             made = make_chunk(source.seed, "test", source.index, 1)
             return Picture(made.image[0], made.codes, made.pos)
@@ -274,7 +276,7 @@ def _node_features(codes: Tensor, pos: Tensor) -> Tensor:
     return torch.cat([*parts, pos], dim=1)
 
 
-def _read_image(path: Path) -> Any:
+def _read_image(path: Path, name: str = "scene") -> Any:
     """A picture's bytes, ``[75, 75, 3]``.
 
     Raises:
@@ -282,7 +284,7 @@ def _read_image(path: Path) -> Any:
         ValueError: If it is no picture of this size.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"`scene` is {path}, which does not exist")
+        raise FileNotFoundError(f"`{name}` is {path}, which does not exist")
     try:
         image = plt.imread(path)
     except (SyntaxError, ValueError) as error:  # what Pillow raises

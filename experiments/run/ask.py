@@ -28,7 +28,10 @@ HELP = """Ask a trained model a question in words about a scene: prints the
 objects, the answers that it finds likely, and the pairs of objects that
 decided; draws them with --out. As in "ask 'How many red things are there?'
 --run runs/quick/rn/seed-0". Of a task of sentences, --story FILE (the same as
---scene FILE) is a text file, a sentence on each line."""
+--scene FILE) is a text file, a sentence on each line; a model of pictures is
+asked about the picture of a file with --image FILE."""
+#: Pairs that are drawn at most; ties make more.
+_DRAWN = 100
 
 
 @dataclass
@@ -134,6 +137,21 @@ def table_of_pairs(
     )
 
 
+def strongest(found: PairContributions, count: int = _DRAWN) -> PairSelection:
+    """The pairs that spoke most for the answer, weighted by how much.
+
+    Those that spoke against it are none of them.
+
+    Args:
+        found: What each pair contributed.
+        count: How many; those that tie with the last come too.
+    """
+    weight = found.contribution.clamp(min=0)
+    least = weight.topk(min(count, len(weight))).values.min()
+    kept = (weight > 0) & (weight >= least)
+    return PairSelection(found.edge_index[:, kept], weight[kept])
+
+
 def main(argv: list[str]) -> None:
     """Answer, and show what decided."""
     # A story is what the scenes of a task of sentences are called.
@@ -170,10 +188,7 @@ def main(argv: list[str]) -> None:
     names = names_of(described, found.nodes)
     print(table_of_pairs(found.pairs, names, config.pairs))
     if config.out:
-        # What spoke against the answer is left out.
-        weight = found.pairs.contribution.clamp(min=0)
-        kept = weight > 0
-        shown = PairSelection(found.pairs.edge_index[:, kept], weight[kept])
+        shown = strongest(found.pairs)
         title = f"{config.question}  {answer}"
         chosen = {"pairs for the answer": shown}
         figure = task.draw(scene, planned.data, chosen, found.nodes.pos, title)

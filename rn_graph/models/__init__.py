@@ -1,6 +1,7 @@
 """Models that answer questions about scenes, all called alike.
 
-================================= ==================================="""
+================================= ===================================
+"""
 
 from rn_graph.models.blind import MostFrequentAnswer, QuestionOnly
 from rn_graph.models.gnn import GNN, degree_histogram

@@ -167,6 +167,8 @@ def test_there_are_no_files_of_scenes():
         ValueError, match=r"`scene` is 'a\.json', expected none: a scene of Max"
     ):
         TASK.find_scene(Source(scene="a.json"), SETTINGS)
+    with pytest.raises(ValueError, match=r"`image` is 'a\.png', expected none"):
+        TASK.find_scene(Source(image="a.png"), SETTINGS)
 
 
 def test_the_one_question_is_read_in_words():

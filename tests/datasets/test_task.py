@@ -161,7 +161,6 @@ def test_data_are_the_same_however_they_are_read():
         (lambda: Data(hold_out=7), r"`data\.hold_out` is 7, expected 0 with"),
         (lambda: Source(index=-1), "`index` is -1"),
         (lambda: Source(objects=-1), "`objects` is -1"),
-        (lambda: Source(image="a"), "`image` is given without `scene`"),
         (lambda: in_range("a", 4, 1, 3), "`a` is 4, expected 1 to 3"),
     ],
 )

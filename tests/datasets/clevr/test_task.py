@@ -10,13 +10,17 @@ import torch
 
 from datasets.clevr.augment import Augmentation
 from datasets.clevr.families import load_families
-from datasets.clevr.features import NodeFeatures
+from datasets.clevr.features import SCHEMA, NodeFeatures
+from datasets.clevr.images import resample
 from datasets.clevr.layout import scenes_path
+from datasets.clevr.picture_augment import PictureAugmentation
+from datasets.clevr.pictures import render_scene
 from datasets.clevr.scenes import generate_scene
 from datasets.clevr.task import TASK, ClevrData
 from datasets.clevr.vocabulary import TOKENS
 from datasets.dataset import QuestionDataset
 from datasets.task import Source
+from rn_graph.pairs import PairSelection
 
 plt.switch_backend("agg")
 
@@ -51,7 +55,7 @@ def test_it_makes_its_splits(tmp_path):
             tmp_path / f"{split}.h5",
             node_features=TASK.node_features(settings),
         )
-        assert data.store.schema == TASK.schema
+        assert data.store.schema == SCHEMA
         assert data.store.num_scenes == scenes
         assert len(data) == 3 * scenes
         families = {load_families()[f].group for f in data.labels("family")}
@@ -149,12 +153,88 @@ def test_every_type_has_one_category():
     assert sorted(kinds) == sorted(TASK.schema.question_types)
 
 
-def test_only_states_can_be_augmented():
+def test_states_and_pictures_can_be_augmented():
     assert isinstance(TASK.augmentation(ClevrData()), Augmentation)
-    for objects in ("images", "maps"):
-        settings = ClevrData(objects=objects)
-        with pytest.raises(ValueError, match=r"`train\.augment` is true, but"):
-            TASK.augmentation(settings)
+    pictures = ClevrData(objects="images")
+    assert isinstance(TASK.augmentation(pictures), PictureAugmentation)
+    with pytest.raises(ValueError, match=r"`train\.augment` is true, but"):
+        TASK.augmentation(ClevrData(objects="maps"))
+
+
+def test_it_makes_pictures(tmp_path):
+    settings = ClevrData(
+        train=2, val=1, test=1, questions_per_scene=2, objects="images"
+    )
+    TASK.make(settings, tmp_path)
+    data = QuestionDataset(tmp_path / "train.h5", objects="images")
+    assert data.store.schema == TASK.schema
+    batch = data[range(4)]
+    assert batch.image.shape == (2, 3, 128, 128)
+    scene = json.loads(scenes_path(tmp_path, "train").read_text())["scenes"][1]
+    expected = torch.from_numpy(resample(render_scene(scene)))
+    assert torch.equal(
+        (255 * batch.image[1]).round().byte(), expected.permute(2, 0, 1)
+    )
+    # What is whole is kept, and what is missing made.
+    before = (tmp_path / "train.h5").stat().st_mtime_ns
+    (tmp_path / "val.h5").unlink()
+    TASK.make(settings, tmp_path)
+    assert (tmp_path / "train.h5").stat().st_mtime_ns == before
+    assert (tmp_path / "val.h5").exists()
+    # States and pictures are not taken for one another.
+    assert (
+        settings.identity()
+        != ClevrData(train=2, val=1, test=1, questions_per_scene=2).identity()
+    )
+    assert "rendered, 128×128" in TASK.describe(settings)
+
+
+def test_a_picture_becomes_a_batch_of_cells(folder):
+    settings = ClevrData(objects="images")
+    path = folder / "outside.png"
+    scene = generate_scene(random.Random(8), min_objects=4, max_objects=4)
+    picture = render_scene(scene)
+    plt.imsave(path, picture)  # RGBA
+    found = TASK.find_scene(Source(image=str(path)), settings)
+    assert found.data is None
+    assert (found.image == picture).all()
+    batch = TASK.batch(found, "What color is the large cube?", settings)
+    small = torch.from_numpy(resample(picture)).permute(2, 0, 1)
+    torch.testing.assert_close(batch.image, small[None] / 255)
+    assert "x" not in batch
+    # A stored picture is taken as it is.
+    plt.imsave(path, resample(picture))
+    again = TASK.find_scene(Source(image=str(path)), settings)
+    assert torch.equal(
+        TASK.batch(again, "How many?", settings).image, batch.image
+    )
+
+    places = torch.cartesian_prod(*[torch.linspace(-1, 1, 8)] * 2).flip(1)
+    cells = TASK.objects(found, settings, places)
+    assert (cells[0], cells[63]) == ("row 1, column 1", "row 8, column 8")
+    made = TASK.find_scene(Source(objects=4, seed=3), settings)
+    names = TASK.objects(made, settings, places)
+    assert sum(name.count("(") for name in names) >= 1
+    for item in made.data["objects"]:
+        x, y, _ = item["pixel_coords"]
+        assert item["color"] in names[int(y / 320 * 8) * 8 + int(x / 480 * 8)]
+    pairs = {"all": PairSelection(torch.tensor([[0, 9], [9, 63]]))}
+    figure = TASK.draw(found, settings, pairs, places, "asked")
+    assert figure.axes
+
+
+def test_pictures_that_cannot_be_asked_about(folder):
+    settings = ClevrData(objects="images")
+    wrong = str(next((folder / "images").glob("*.png")))
+    with pytest.raises(ValueError, match=r"48×32, expected 480×320 or 128×128"):
+        TASK.find_scene(Source(image=wrong), settings)
+    with pytest.raises(FileNotFoundError, match=r"none\.png is missing"):
+        TASK.find_scene(Source(image=str(folder / "none.png")), settings)
+    with pytest.raises(ValueError, match="but the model is given states, not"):
+        TASK.find_scene(Source(image=wrong), TASK.settings())
+    made = TASK.find_scene(Source(), settings)
+    with pytest.raises(ValueError, match="another one's CNN"):
+        TASK.batch(made, "How many?", ClevrData(objects="maps"))
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,7 @@ def test_what_is_no_picture_of_the_task_is_refused(picture, tmp_path):
     path = tmp_path / "a.png"
     made = picture(path)
     found = find(scene=str(path))
+    assert (find(image=str(path)).image == found.image).all()
     np.testing.assert_array_equal(found.image, made.image[0])
     assert found.codes is found.pos is None
     missing = str(tmp_path / "b.png")

@@ -156,8 +156,6 @@ def test_bad_options():
         DrawConfig(selections=[])
     with pytest.raises(ValueError, match="`run` and `question` together"):
         DrawConfig(run="runs/a")
-    with pytest.raises(ValueError, match="`image` is given without `scene`"):
-        DrawConfig(image="images")
     with pytest.raises(ValueError, match="`index` is -1"):
         DrawConfig(index=-1)
     with pytest.raises(ValueError, match="`task` is '', expected one of"):

@@ -7,6 +7,7 @@ from experiments.run import ask
 from experiments.run.models import MODELS
 from experiments.run.runs import load_model
 from rn_graph.encoders import Nodes
+from rn_graph.explain import PairContributions
 
 
 def test_a_run_answers_and_shows_its_pairs(smoke, tmp_path, capsys):
@@ -76,14 +77,26 @@ def test_objects_without_names_are_called_after_their_place():
     assert ask.names_of([], Nodes(x, row)) == ["", ""]
 
 
+def test_of_many_pairs_those_that_spoke_most_are_drawn():
+    edges = torch.stack([torch.arange(6), torch.arange(6).flip(0)])
+    score = torch.tensor([0.5, -2.0, 0.1, 0.9, 0.0, 0.3])
+    one = torch.zeros(1)
+    found = PairContributions(edges, one, score, one, one, one)
+    for count, kept in ((2, [0, 3]), (3, [0, 3, 5]), (100, [0, 2, 3, 5])):
+        shown = ask.strongest(found, count)
+        assert shown.edge_index.tolist() == edges[:, kept].tolist()
+        assert shown.edge_weight.tolist() == score[kept].tolist()
+
+
 def test_bad_runs_and_options(smoke, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"run\.json is missing"):
         load_model(tmp_path)
     assert MODELS["most_frequent"].build is None
     with pytest.raises(ValueError, match="'most_frequent' is not a trained"):
         load_model(smoke / "most_frequent/seed-0")
-    with pytest.raises(ValueError, match="`image` is given without"):
-        ask.AskConfig(question="a", run="b", image="images")
+    run = str(smoke / "rn/seed-0")
+    with pytest.raises(ValueError, match=r"`image` is 'a\.png' without `sc"):
+        ask.main(["What color is it?", "--run", run, "--image", "a.png"])
     for key in ("question", "run"):
         options = {"question": "a", "run": "b", key: ""}
         with pytest.raises(ValueError, match=f"`{key}` is missing"):
