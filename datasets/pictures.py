@@ -61,9 +61,11 @@ def jittered(
     if 0 in images.shape:
         return images.clone()
     device = images.device
-    draw = {"generator": generator, "device": device}
-    by = torch.randint(-pad, pad + 1, (2, count), **draw)  # type: ignore[call-overload]
-    turn = (2 * torch.rand(count, **draw) - 1) * angle  # type: ignore[call-overload]
+    by = torch.randint(
+        -pad, pad + 1, (2, count), generator=generator, device=device
+    )
+    turn = torch.rand(count, generator=generator, device=device)
+    turn = (2 * turn - 1) * angle
     cos, sin = turn.cos(), turn.sin()
     # Where each pixel comes from, in units of half a side.
     zoom = width / height

@@ -201,6 +201,21 @@ def test_pictures_of_any_size_behind_a_cnn():
     assert model(Pictures).shape == (2, OUT)
 
 
+def test_half_precision_and_another_layout():
+    """Under autocast, and as a GPU lays maps out, the same comes out."""
+    model = make()
+    _, nodes, question = maps(2, 3, 3)
+    out = model(nodes.x, question, nodes.batch, pos=nodes.pos)
+    model.to(memory_format=torch.channels_last)
+    close(model(nodes.x, question, nodes.batch, pos=nodes.pos), out)
+    model, x = model.float(), nodes.x.float()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(x, question.float(), nodes.batch, pos=nodes.pos.float())
+    torch.testing.assert_close(
+        half.double(), out, rtol=0, atol=0.05 * out.abs().max().item()
+    )
+
+
 def test_no_questions():
     _, nodes, question = maps(2, 2, 2)
     scene = torch.zeros(0, dtype=torch.long)
