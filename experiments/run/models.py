@@ -25,10 +25,12 @@ from rn_graph.encoders import (
     WithNeighbors,
 )
 from rn_graph.models import (
+    FiLM,
     JoinedMLP,
     RecurrentRelationNetwork,
     SequenceLSTM,
     Set2Set,
+    StackedAttention,
 )
 from rn_graph.pairs import AttentionPairs, KNNPairs, RandomPairs
 
@@ -113,7 +115,8 @@ class ModelSpec:
         selects: Whether it sums over a share of the pairs: it is then trained
             once for each of ``shares``.
         degrees: Whether it needs the degrees of the training graphs.
-        images: Whether its objects are read from pictures.
+        cells: Whether its objects must be cells, of pictures or of maps: it
+            is only trained where it is asked for.
         multiple_of: Its hidden width is a multiple of this.
     """
 
@@ -124,29 +127,21 @@ class ModelSpec:
     selects: bool = False
     distilled: bool = False
     degrees: bool = False
-    images: bool = False
+    cells: bool = False
     multiple_of: int = 1
 
 
-def objects_of(plan: Plan, residual: bool = False) -> nn.Module:
+def objects_of(plan: Plan) -> nn.Module:
     """What makes a scene's objects, the same before every model.
 
     Args:
         plan: Sizes, and the kind of the objects.
-        residual: Whether residual blocks follow the convolutions of pictures.
-
-    Raises:
-        ValueError: If there is no such thing for objects of this kind.
     """
     sizes, inputs = plan.sizes, plan.inputs
-    if residual and inputs.objects != "images":
-        raise ValueError(
-            f"`models` has one with a residual CNN, expected none: the "
-            f"objects are {inputs.objects}, not images"
-        )
     if inputs.objects == "images":
-        kind = ResidualNet if residual else ConvNet
-        cnn = kind(inputs.channels, sizes.cnn_channels)
+        shape = inputs.channels, sizes.cnn_channels
+        blocks = sizes.cnn_blocks
+        cnn = ResidualNet(*shape, blocks) if blocks else ConvNet(*shape)
         return Cells(cnn, inputs.channels)
     if inputs.objects == "maps":
         # What an object says of itself, of no more channels than a cell has.
@@ -167,6 +162,20 @@ def objects_of(plan: Plan, residual: bool = False) -> nn.Module:
             words, embedding, sizes.sentence_channels, num_places=places
         )
     return States(inputs.channels)
+
+
+def _check_objects(plan: Plan, what: str, *kinds: str) -> None:
+    """Check that a model's objects are of a kind that it can be given.
+
+    Raises:
+        ValueError: If they are not; it names the model as ``what``.
+    """
+    kind = plan.inputs.objects
+    if kind not in kinds:
+        raise ValueError(
+            f"`models` has one with {what}, expected none: the objects are "
+            f"{kind}, not {' or '.join(kinds)}"
+        )
 
 
 def _told_of_edges(plan: Plan, objects: nn.Module) -> nn.Module:
@@ -337,24 +346,48 @@ def _sequence(plan: Plan) -> nn.Module:
     return _answering(plan, model, _told_of_edges(plan, objects_of(plan)))
 
 
-def _joined(residual: bool) -> Build:
-    def build(plan: Plan) -> nn.Module:
-        if plan.sizes.text_objects == "words":
-            raise ValueError(
-                "`models` has an MLP of all objects joined, expected none: "
-                "`model.text_objects` is words, of which stories have too many"
-            )
-        objects = _told_of_edges(plan, objects_of(plan, residual))
-        model = JoinedMLP(
-            _channels(plan, _told_of_edges),
-            num_objects=num_objects(plan),
-            hidden_channels=plan.hidden_channels,
-            num_layers=plan.sizes.num_layers,
-            **_common(plan),
+def _joined(plan: Plan) -> nn.Module:
+    if plan.sizes.text_objects == "words":
+        raise ValueError(
+            "`models` has an MLP of all objects joined, expected none: "
+            "`model.text_objects` is words, of which stories have too many"
         )
-        return _answering(plan, model, objects)
+    model = JoinedMLP(
+        _channels(plan, _told_of_edges),
+        num_objects=num_objects(plan),
+        hidden_channels=plan.hidden_channels,
+        num_layers=plan.sizes.num_layers,
+        **_common(plan),
+    )
+    return _answering(plan, model, _told_of_edges(plan, objects_of(plan)))
 
-    return build
+
+def _residual_joined(plan: Plan) -> nn.Module:
+    """MLP behind a CNN with residual blocks: four, where none are given."""
+    _check_objects(plan, "a residual CNN", "images")
+    blocks = plan.sizes.cnn_blocks or 4
+    return _joined(replace(plan, sizes=replace(plan.sizes, cnn_blocks=blocks)))
+
+
+def _stacked_attention(plan: Plan) -> nn.Module:
+    model = StackedAttention(
+        _channels(plan, _told_of_edges),
+        hidden_channels=plan.hidden_channels,
+        question_in_readout=True,
+        **_common(plan),
+    )
+    return _answering(plan, model, _told_of_edges(plan, objects_of(plan)))
+
+
+def _film(plan: Plan) -> nn.Module:
+    _check_objects(plan, "convolutions over cells", "images", "maps")
+    model = FiLM(
+        _channels(plan),
+        hidden_channels=plan.hidden_channels,
+        question_in_readout=True,
+        **_common(plan),
+    )
+    return _answering(plan, model)
 
 
 def num_objects(plan: Plan) -> int:
@@ -447,14 +480,18 @@ MODELS: dict[str, ModelSpec] = {
     "deep_sets": ModelSpec("Deep Sets", _set_model(DeepSets)),
     "set2set": ModelSpec("Set2Set", _set_model(Set2Set)),
     "sequence": ModelSpec("LSTM over the objects", _sequence),
-    "mlp": ModelSpec("MLP of all objects joined", _joined(residual=False)),
+    "stacked_attention": ModelSpec(
+        "Stacked attention, 2 hops", _stacked_attention
+    ),
+    "mlp": ModelSpec("MLP of all objects joined", _joined),
     "residual_mlp": ModelSpec(
         "MLP of all cells joined, residual CNN",
-        _joined(residual=True),
+        _residual_joined,
         # Its convolutions alone are more than the reference model is.
         matched=False,
-        images=True,
+        cells=True,
     ),
+    "film": ModelSpec("FiLM, 4 residual blocks", _film, cells=True),
     "lstm": ModelSpec("Question only", _question_only, matched=False),
     "most_frequent": ModelSpec(
         "Most frequent answer of the type", None, matched=False

@@ -3,6 +3,7 @@
 =========================== ============================================
 :func:`map_to_nodes`        a feature map's cells, with coordinates
 :func:`nodes_to_map`        and back
+:func:`grid_size`           height and width of the maps that nodes came from
 :func:`text_to_nodes`       a text's words, with their place in it
 :func:`sequence_to_nodes`   what was encoded before, as sentences
 :func:`attributes_to_nodes` objects described by their attributes
@@ -100,6 +101,56 @@ def nodes_to_map(x: Tensor, size: Sequence[int]) -> Tensor:
         )
     maps = x.view(len(x) // cells, height, width, x.size(1))
     return maps.permute(0, 3, 1, 2).contiguous()
+
+
+def grid_size(
+    pos: Tensor | None, batch: Tensor, num_graphs: int
+) -> tuple[int, int]:
+    """Find the height and width of the maps that nodes are the cells of.
+
+    Args:
+        pos: Places of the nodes, column and row, ``[N, 2]``.
+        batch: Graph of each node, ``[N]``, ascending.
+        num_graphs: Number of graphs, B.
+
+    Returns:
+        Height and width, with :math:`N = B H W`.
+
+    Raises:
+        ValueError: If the nodes are not those of :func:`map_to_nodes`: all
+            cells of maps of one size, by rows.
+    """
+    expected = (
+        "expected column and row [N, 2] of all cells of maps of one size, as "
+        "`map_to_nodes` gives them"
+    )
+    if pos is None or pos.dim() != 2 or pos.size(1) != 2:
+        found = "None" if pos is None else f"of shape {list(pos.shape)}"
+        raise ValueError(f"`pos` is {found}, {expected}")
+    cells = len(pos) // max(num_graphs, 1)
+    if not cells or cells * num_graphs != len(pos):
+        raise ValueError(
+            f"`pos` has {len(pos)} rows of {num_graphs} graphs, {expected}"
+        )
+    # The first row ends where the second begins.
+    width = int((pos[:cells, 1] == pos[0, 1]).sum())
+    if cells % width:
+        raise ValueError(f"`pos` has rows of unequal lengths, {expected}")
+    height = cells // width
+    if checks_enabled(pos):
+        grid = pos.view(num_graphs, height, width, 2)
+        graphs = torch.arange(num_graphs, device=batch.device)
+        column, row = grid[0, 0, :, 0], grid[0, :, 0, 1]
+        regular = (
+            (batch.view(num_graphs, cells) == graphs.unsqueeze(1)).all()
+            & (grid[..., 0] == column).all()
+            & (grid[..., 1] == row.unsqueeze(1)).all()
+            & (column.diff() > 0).all()
+            & (row.diff() > 0).all()
+        )
+        if not regular:
+            raise ValueError(f"`pos` is no grid in each graph, {expected}")
+    return height, width
 
 
 def text_to_nodes(x: Tensor, length: Tensor) -> Nodes:

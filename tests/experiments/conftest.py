@@ -35,7 +35,8 @@ def pictures(roots):
     runs, data = roots
     compare.main(
         [
-            *("sort_of_clevr", "--name", "pictures", "--models", "rn,mlp"),
+            *("sort_of_clevr", "--name", "pictures"),
+            *("--models", "rn,mlp,film,stacked_attention"),
             *("--data.train", "12", "--data.val", "3", "--data.test", "4"),
             *("--train.steps", "4", "--train.val_every", "2"),
             *("--train.curriculum", "[]"),

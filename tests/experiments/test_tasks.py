@@ -208,6 +208,7 @@ def test_a_store_of_another_task(counting, roots, splits):
     ("options", "message"),
     [
         (("--models", "rn,residual_mlp"), "objects are states, not images"),
+        (("--models", "rn,film"), "objects are states, not images or maps"),
         (("--data.objects", "maps"), "`data.objects` is 'maps', expected one"),
         (
             ("--models", "rn", "--train.augment", "true"),

@@ -59,6 +59,16 @@ def test_a_model_without_g_answers_too(smoke, tmp_path, capsys):
         ask.main(["Are there any red balls?", "--run", run, "--out", out])
 
 
+@pytest.mark.parametrize("name", ["film", "stacked_attention"])
+def test_a_model_over_cells_answers_about_a_picture(pictures, name, capsys):
+    asked = "what is the shape of the object closest to the red object?"
+    ask.main([asked, "--run", str(pictures / name / "seed-0")])
+    text = capsys.readouterr().out
+    assert "row 5, column 5" in text
+    assert text.count(" %") == 5
+    assert "has no g" in text
+
+
 @pytest.mark.parametrize(
     ("question", "message"),
     [("Is it a rad ball?", "unknown word 'rad'"), (" ", "no words")],

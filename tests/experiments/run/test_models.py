@@ -23,6 +23,8 @@ KINDS = {
 }
 #: Sizes that a kind is tried with, too.
 MORE = [{"sentence_places": 7}, {"text_objects": "words"}]
+#: Models that are only for some kinds of objects.
+ONLY = {"residual_mlp": {"images"}, "film": {"images", "maps"}}
 #: A CNN's cells of such a picture, and a map's.
 CELLS = {"images": 2 * 3, "maps": 3 * 4}
 
@@ -76,7 +78,8 @@ def test_every_model_on_every_kind(name, kind):
     """One answer a question, and every parameter learns from them."""
     torch.manual_seed(0)
     inputs, spec = KINDS[kind], MODELS[name]
-    if spec.images and kind != "images":
+    assert spec.cells == (name in ONLY)
+    if kind not in ONLY.get(name, KINDS):
         with pytest.raises(ValueError, match=f"objects are {inputs.objects}"):
             spec.build(plan_of(inputs))
         return
@@ -134,7 +137,7 @@ def test_stories_in_forms_that_do_not_fit(name, more, message):
     [
         name
         for name, spec in MODELS.items()
-        if spec.build and not (spec.images or name == "lstm")
+        if spec.build and not (spec.cells or name == "lstm")
     ],
 )
 def test_every_model_is_told_of_given_edges(name):
@@ -168,6 +171,44 @@ def test_cells_are_counted_as_the_cnn_makes_them(kind):
     nodes = MODELS["rn"].build(plan).objects(batch_of(KINDS[kind]))
     assert num_objects(plan) == CELLS[kind]
     assert len(nodes.x) == 2 * CELLS[kind]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, spec in MODELS.items() if spec.build and name != "lstm"],
+)
+def test_a_residual_cnn_is_a_choice_for_every_model(name):
+    torch.manual_seed(0)
+    plain = MODELS[name].build(plan_of(KINDS["images"]))
+    model = MODELS[name].build(plan_of(KINDS["images"], cnn_blocks=2))
+    blocks = model.objects.cnn.blocks
+    assert len(blocks) == 2
+    # What stands behind it stays as it is.
+    assert count_parameters(model.model) == count_parameters(plain.model)
+    model(batch_of(KINDS["images"])).square().sum().backward()
+    assert all(p.grad is not None for p in blocks.parameters())
+
+
+def test_the_residual_baseline_has_four_blocks_or_as_many_as_all():
+    for sizes, count in ({}, 4), ({"cnn_blocks": 3}, 3):
+        plan = plan_of(KINDS["images"], **sizes)
+        model = MODELS["residual_mlp"].build(plan)
+        assert len(model.objects.cnn.blocks) == count
+
+
+@pytest.mark.parametrize("name", ["rn", "film", "stacked_attention"])
+def test_the_papers_cnn_for_clevr(name):
+    """Its 8 × 8 cells of 24 channels, with coordinates."""
+    inputs = replace(KINDS["images"], size=(128, 128), vector=0, words=9)
+    plan = plan_of(inputs)
+    sizes = replace(plan.sizes, cnn_channels=[24] * 4)
+    plan = replace(plan, sizes=sizes)
+    model = MODELS[name].build(plan).eval()
+    batch = batch_of(inputs)
+    nodes = model.objects(batch)
+    assert nodes.x.shape == (2 * 64, 24 + 2)
+    assert num_objects(plan) == 64
+    assert model(batch).shape == (3, 4)
 
 
 @pytest.mark.parametrize("size", [(13, 21), (15, 20)])

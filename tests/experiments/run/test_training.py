@@ -58,7 +58,7 @@ def test_step_loader_does_not_depend_on_where_it_starts(splits):
 def test_muon_takes_hidden_matrices_and_adamw_the_rest(sizes, inputs):
     config = TrainConfig(optimizer="muon", learning_rate=0.02)
     for name, spec in MODELS.items():
-        if spec.build is None or spec.images:
+        if spec.build is None or spec.cells:
             continue
         degrees = [0, 3, 5]
         model = spec.build(Plan(sizes, inputs, 12, 2, 0.5, degrees))

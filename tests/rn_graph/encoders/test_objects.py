@@ -7,6 +7,7 @@ from torch import nn
 from rn_graph import QuestionEncoder, RelationNetwork, RNConv
 from rn_graph.encoders.objects import (
     attributes_to_nodes,
+    grid_size,
     map_to_nodes,
     nodes_to_map,
     sequence_to_nodes,
@@ -40,6 +41,42 @@ def test_cells_of_a_map(graphs, channels, height, width):
     if channels:
         back = nodes_to_map(nodes.x, (height, width))
         assert torch.equal(back[:, :channels], x)
+
+
+@some
+@given(st.integers(1, 3), sides, sides, st.integers(0, 99))
+def test_the_size_of_maps_is_found_from_their_cells(
+    graphs, height, width, seed
+):
+    nodes = map_to_nodes(torch.zeros(graphs, 1, height, width))
+    assert grid_size(nodes.pos, nodes.batch, graphs) == (height, width)
+    # Any other order, but the same cell twice, is none of a map's.
+    g = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(nodes.pos), generator=g)
+    if not torch.equal(nodes.pos[order], nodes.pos):
+        with pytest.raises(ValueError, match="`pos`"):
+            grid_size(nodes.pos[order], nodes.batch, graphs)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pos": None}, "`pos` is None, expected column and row"),
+        ({"pos": torch.zeros(12, 3)}, r"`pos` is of shape \[12, 3\], expected"),
+        ({"pos": torch.zeros(0, 2)}, "`pos` has 0 rows of 2 graphs"),
+        ({"num_graphs": 5}, "`pos` has 12 rows of 5 graphs"),
+        ({"num_graphs": 0}, "`pos` has 12 rows of 0 graphs"),
+        ({"num_graphs": 3}, "`pos` has rows of unequal lengths|no grid"),
+        ({"pos": torch.zeros(12, 2)}, "`pos` is no grid in each graph"),
+        ({"batch": torch.tensor([0] * 5 + [1] * 7)}, "`pos` is no grid"),
+        ({"batch": torch.tensor([0] * 6 + [2] * 6)}, "`pos` is no grid"),
+    ],
+)
+def test_nodes_that_are_no_cells(change, message):
+    nodes = map_to_nodes(torch.zeros(2, 1, 2, 3))
+    given = {"pos": nodes.pos, "batch": nodes.batch, "num_graphs": 2}
+    with pytest.raises(ValueError, match=message):
+        grid_size(**(given | change))
 
 
 def test_an_rn_layer_drops_into_a_cnn():

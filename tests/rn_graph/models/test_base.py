@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from rn_graph.models import GNN, DeepSets, JoinedMLP, RelationNetwork, Set2Set
+from rn_graph.models import (
+    GNN,
+    DeepSets,
+    JoinedMLP,
+    RelationNetwork,
+    Set2Set,
+    StackedAttention,
+)
 from tests.rn_graph.models import model_checks as checks
 from tests.rn_graph.models.model_checks import OUT, C, F
 
@@ -16,6 +23,9 @@ MODELS = {
     "deep sets": lambda **k: DeepSets(F, OUT, C, hidden_channels=8, **k),
     "joined": lambda **k: JoinedMLP(F, OUT, C, hidden_channels=8, **k),
     "set2set": lambda **k: Set2Set(F, OUT, C, hidden_channels=8, **k),
+    "attention": lambda **k: StackedAttention(
+        F, OUT, C, hidden_channels=8, **k
+    ),
 }
 each = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS.keys())
 

@@ -1,0 +1,136 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import Batch
+
+from datasets.pictures import jittered, jittered_batch
+
+few = settings(deadline=None, max_examples=20)
+seeds = st.integers(0, 2**16)
+sides = st.integers(1, 9)
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def drawn(seed, count, pad, angle):
+    """What is drawn for each picture: moves and turns."""
+    g = seeded(seed)
+    by = torch.randint(-pad, pad + 1, (2, count), generator=g)
+    return by, (2 * torch.rand(count, generator=g) - 1) * angle
+
+
+def turned(picture, right, down, turn):
+    """One picture, pixel by pixel; its middle is the point it turns about."""
+    _, height, width = picture.shape
+    out = torch.zeros_like(picture)
+    x0, y0 = (width - 1) / 2, (height - 1) / 2
+    cos, sin = math.cos(turn), math.sin(turn)
+    for r in range(height):
+        for c in range(width):
+            x = cos * (c - x0) - sin * (r - y0) + x0 + right
+            y = sin * (c - x0) + cos * (r - y0) + y0 + down
+            x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
+            left, top = min(int(x), width - 1), min(int(y), height - 1)
+            right_of, below = min(left + 1, width - 1), min(top + 1, height - 1)
+            a, b = x - left, y - top
+            out[:, r, c] = (
+                (1 - a) * (1 - b) * picture[:, top, left]
+                + a * (1 - b) * picture[:, top, right_of]
+                + (1 - a) * b * picture[:, below, left]
+                + a * b * picture[:, below, right_of]
+            )
+    return out
+
+
+@few
+@given(sides, sides, st.integers(0, 3), st.floats(0, 1), seeds)
+def test_pictures_are_moved_and_turned(height, width, pad, angle, seed):
+    images = torch.rand(3, 2, height, width, generator=seeded(seed)).double()
+    before = images.clone()
+    out = jittered(images, pad, angle, seeded(seed))
+    assert torch.equal(images, before)
+    by, turn = drawn(seed, 3, pad, angle)
+    for i, picture in enumerate(images):
+        expected = turned(picture, *by[:, i].tolist(), float(turn[i]))
+        torch.testing.assert_close(out[i], expected, rtol=0, atol=1e-5)
+
+
+@few
+@given(sides, sides, st.integers(0, 4), seeds)
+def test_without_a_turn_a_padded_picture_is_cropped(height, width, pad, seed):
+    images = torch.randint(256, (4, 3, height, width), generator=seeded(seed))
+    images = images.to(torch.uint8)
+    out = jittered(images, pad, 0.0, seeded(seed))
+    assert out.dtype == torch.uint8
+    padded = F.pad(images.double(), [pad] * 4, mode="replicate").byte()
+    by, _ = drawn(seed, 4, pad, 0.0)
+    for i, (right, down) in enumerate(by.T.tolist()):
+        left, top = pad + right, pad + down
+        crop = padded[i, :, top : top + height, left : left + width]
+        assert torch.equal(out[i], crop)
+
+
+def test_moves_go_all_ways_and_turns_both():
+    by, turn = drawn(0, 500, 4, 0.05)
+    # Where one dark pixel comes to lie says how its picture was moved.
+    images = torch.ones(500, 1, 21, 21)
+    images[:, :, 10, 10] = 0
+    out = jittered(images, 4, 0.0, seeded(0))
+    dark = (out < 0.5).nonzero()[:, 2:] - 10
+    assert torch.equal(dark.flip(1), -by.T)
+    assert set(by.flatten().tolist()) == set(range(-4, 5))
+    assert turn.min() < -0.04 < 0.04 < turn.max()
+    assert len(turn.unique()) == 500
+
+
+def test_the_seed_decides():
+    images = torch.rand(5, 3, 8, 8)
+    torch.manual_seed(3)
+    first = jittered(images)
+    torch.manual_seed(3)
+    assert torch.equal(jittered(images), first)
+    assert not torch.equal(jittered(images), first)
+    torch.manual_seed(3)
+    batch = Batch(image=images, y=torch.arange(5))
+    out = jittered_batch(batch)
+    assert torch.equal(out.image, first)
+    assert torch.equal(batch.image, images)
+    assert torch.equal(out.y, batch.y)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.half, torch.bfloat16])
+def test_small_types_are_as_good_as_large_ones(dtype):
+    images = torch.randint(256, (2, 3, 32, 32), generator=seeded(0))
+    images = images.to(dtype)
+    out = jittered(images, generator=seeded(1))
+    exact = jittered(images.double(), generator=seeded(1))
+    assert out.dtype == dtype
+    off = (out.double() - exact).abs().max()
+    assert off <= (0.51 if dtype == torch.uint8 else 1)
+    assert jittered(images[:0]).shape == (0, 3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"images": [1]}, TypeError, "`images` is list, expected bytes"),
+        (
+            {"images": torch.zeros(1, 3, 4, 4, dtype=torch.long)},
+            TypeError,
+            r"`images` is torch\.int64, expected bytes",
+        ),
+        ({"images": torch.zeros(3, 4, 4)}, ValueError, r"shape \[3, 4, 4\]"),
+        ({"pad": -1}, ValueError, "`pad` is -1, expected pixels"),
+        ({"angle": -0.1}, ValueError, r"`angle` is -0\.1, expected rad"),
+        ({"angle": math.inf}, ValueError, "`angle` is inf, expected rad"),
+    ],
+)
+def test_what_cannot_be(given, error, message):
+    with pytest.raises(error, match=message):
+        jittered(**({"images": torch.zeros(1, 3, 4, 4)} | given))
