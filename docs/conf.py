@@ -76,6 +76,8 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 3600  # of a cell, on a busy machine
 nb_merge_streams = True
+# Progress and libraries' warnings, which name the machine's folders.
+nb_output_stderr = "remove"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
