@@ -118,10 +118,7 @@ def test_objects_do_not_overlap_and_stay_on_the_floor(page):
 def test_the_keyboard_alone(page):
     ask(page, "What color is the metal thing?")
     assert text_of(page, "#truth") == "cyan"
-    page.focus("#question")
-    page.evaluate("() => document.activeElement.blur()")
-    # From the top of the page, Tab comes to the first object.
-    page.evaluate("() => window.getSelection().removeAllRanges()")
+    # Out of the scene and back again, Tab comes to the first object.
     page.focus(".handle >> nth=0")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Tab")
