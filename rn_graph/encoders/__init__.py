@@ -3,14 +3,14 @@
 Modules that map a batch to objects, ``forward(batch) -> Nodes``; a batch is
 anything with the fields that they read:
 
-=================== ==================================== =====================
-:class:`States`     objects as the batch holds them      ``x, batch, pos``
-:class:`Cells`      cells of a feature map, by a CNN     ``image`` or ``map``
-:class:`Sentences`  sentences of a story, by an LSTM     ``words, num_words,
-                                                         batch``
-:class:`SentenceWords`  words of a story's sentences     the same
-:class:`Words`      words of a text                      ``words, num_words``
-=================== ==================================== =====================
+====================== ================================ ====================
+:class:`States`        objects as the batch holds them  ``x, batch, pos``
+:class:`Cells`         cells of a feature map, by a CNN ``image`` or ``map``
+:class:`Sentences`     sentences of a story, by an LSTM ``words, num_words,
+                                                        batch``
+:class:`SentenceWords` words of a story's sentences     the same
+:class:`Words`         words of a text                  ``words, num_words``
+====================== ================================ ====================
 
 Behind :class:`WithNeighbors` they are told of given edges, for models that
 take none. CNNs for :class:`Cells`: :class:`ConvNet`, the Relation Network's,
