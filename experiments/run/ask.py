@@ -31,7 +31,7 @@ decided; draws them with --out. As in "ask 'How many red things are there?'
 --scene FILE) is a text file, a sentence on each line; a model of pictures is
 asked about the picture of a file with --image FILE."""
 #: Pairs that are drawn at most; ties make more.
-_DRAWN = 100
+_DRAWN = 40
 
 
 @dataclass
