@@ -31,6 +31,7 @@ from rn_graph.encoders.neighbors import WithNeighbors
 from rn_graph.encoders.objects import (
     Nodes,
     attributes_to_nodes,
+    grid_size,
     map_to_nodes,
     nodes_to_map,
     sequence_to_nodes,
@@ -52,6 +53,7 @@ __all__ = [
     "WithNeighbors",
     "Words",
     "attributes_to_nodes",
+    "grid_size",
     "map_to_nodes",
     "nodes_to_map",
     "sequence_to_nodes",
