@@ -29,6 +29,12 @@ def _elementwise(*args: Any, out_val: Any = None, **_: Any) -> int:
 
 
 @_raw
+def _fused(*args: Any, out_val: Any = None, **_: Any) -> int:
+    """A product and a sum at once, of each element."""
+    return 2 * _elementwise(out_val=out_val)
+
+
+@_raw
 def _summed(x: Tensor, *args: Any, out_val: Any = None, **_: Any) -> int:
     return x.numel() if x.is_floating_point() else 0
 
@@ -66,6 +72,7 @@ _FORMULAS: dict[Any, Callable[..., int]] = {
     **dict.fromkeys(_SUMMED, _summed),
     **dict.fromkeys(_SCATTERED, _scattered),
     aten.segment_reduce: _summed,
+    aten.addcmul: _fused,
 }
 
 

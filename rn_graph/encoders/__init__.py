@@ -34,6 +34,7 @@ from rn_graph.encoders.neighbors import WithNeighbors
 from rn_graph.encoders.objects import (
     Nodes,
     attributes_to_nodes,
+    grid_size,
     map_to_nodes,
     nodes_to_map,
     sequence_to_nodes,
@@ -56,6 +57,7 @@ __all__ = [
     "WithNeighbors",
     "Words",
     "attributes_to_nodes",
+    "grid_size",
     "map_to_nodes",
     "nodes_to_map",
     "sequence_to_nodes",

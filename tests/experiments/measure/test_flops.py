@@ -17,6 +17,7 @@ def test_linear_and_sums():
     zeros = torch.zeros(2, 5)
     assert count_flops(lambda: zeros.index_add(0, index, x)) == 15
     assert count_flops(lambda: x * x + 1) == 30
+    assert count_flops(lambda: torch.addcmul(x, x, x)) == 30
     assert count_flops(lambda: index + index) == 0  # index arithmetic
     assert count_flops(lambda: x.relu()) == 0
 

@@ -189,6 +189,20 @@ def test_a_residual_cnn_is_a_choice_for_every_model(name):
     assert all(p.grad is not None for p in blocks.parameters())
 
 
+@pytest.mark.parametrize("name", ["rn", "rn_distilled", "film", "mlp"])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_where_the_question_enters_is_a_choice_of_models_with_g(name, layer):
+    """Behind any CNN; the others are what they are."""
+    plan = plan_of(KINDS["images"], cnn_blocks=1, question_layer=layer)
+    model = MODELS[name].build(plan)
+    assert model(batch_of(KINDS["images"])).shape == (3, 4)
+    if name.startswith("rn"):
+        assert model.model.conv.g.question_layer == layer
+    else:
+        first = MODELS[name].build(replace(plan, sizes=plan_of(None).sizes))
+        assert count_parameters(first.model) == count_parameters(model.model)
+
+
 def test_the_residual_baseline_has_four_blocks_or_as_many_as_all():
     for sizes, count in ({}, 4), ({"cnn_blocks": 3}, 3):
         plan = plan_of(KINDS["images"], **sizes)
