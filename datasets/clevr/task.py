@@ -282,6 +282,12 @@ class Clevr(Task):
         paint = partial(_paint, scene.image, share * IMAGE_SIZE, side)
         return panels(chosen, [(2.75, paint)], len(pos), (), title, color=LIGHT)
 
+    def page(self, settings: ClevrData) -> Page:
+        """A floor with objects that are dragged, and any question."""
+        if settings.objects not in ("", "states"):
+            return super().page(settings)
+        return Page(FILES, facts(settings.features))
+
 
 #: Of pictures that can be asked about: the release's, and a store's.
 _SIZES = (IMAGE_SIZE, (STORED_SIZE, STORED_SIZE))
@@ -305,12 +311,6 @@ def _paint(
     radii = np.full(len(places), 0.12 * height / side)
     draw_pairs(axes, places, radii, pairs, LIGHT, "black")
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
-
-    def page(self, settings: ClevrData) -> Page:
-        """A floor with objects that are dragged, and any question."""
-        if settings.objects not in ("", "states"):
-            return super().page(settings)
-        return Page(FILES, facts(settings.features))
 
 
 def read_scene(path: str, index: int) -> dict[str, Any]:
