@@ -5,7 +5,6 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch_geometric.data import Batch
 
 
 def jittered(
@@ -85,17 +84,3 @@ def jittered(
     if images.dtype == torch.uint8:
         out = out.round_()
     return out.to(images.dtype)
-
-
-def jittered_batch(batch: Batch) -> Batch:
-    """A batch with its pictures moved and turned a little.
-
-    Random numbers are torch's own, of the batch's device.
-
-    Args:
-        batch: Of :class:`~datasets.dataset.QuestionDataset`, of pictures; it
-            stays as it is.
-    """
-    out = batch.clone()
-    out.image = jittered(batch.image)
-    return out
