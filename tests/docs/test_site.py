@@ -84,12 +84,22 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pages(site):
-    found = {path: Page(path) for path in site.rglob("*.html")}
+    found = {
+        path: Page(path)
+        for path in site.rglob("*.html")
+        # The theme's own template is among its static files.
+        if "_static" not in path.parts
+    }
     assert len(found) > 30
     return found
 
 
 def test_links_lead_somewhere(pages):
+    """Of the listings of source code, pages alone, not places within them.
+
+    Sphinx links each member of a class from there, whether or not the
+    reference shows it.
+    """
     wrong = []
     for path, page in pages.items():
         for link in page.links:
@@ -98,7 +108,10 @@ def test_links_lead_somewhere(pages):
             target, _, anchor = unquote(link).partition("#")
             to = (path.parent / target).resolve() if target else path
             if not to.exists() or (
-                anchor and to in pages and anchor not in pages[to].anchors
+                anchor
+                and to in pages
+                and "_modules" not in path.parts + to.parts
+                and anchor not in pages[to].anchors
             ):
                 wrong.append(f"{path}: {link}")
     assert not wrong, "\n".join(wrong)
