@@ -21,7 +21,7 @@ def jittered(
     it was moved.
 
     Source: `Santoro et al. (2017) <https://arxiv.org/abs/1706.01427>`_,
-    section 5.1: CLEVR's pictures padded from 128 to 136 pixels, cropped back,
+    section 5.1: pictures padded from 128 to 136 pixels, cropped back,
     and turned by up to 0.05 rad.
 
     Args:

@@ -73,7 +73,7 @@ class ModelConfig:
         dropout: Dropout in the readout f.
         cnn_channels: Kernels of the convolutions before pictures, each of
             3×3 with stride 2: what they give are the cells that are objects.
-            Four of 24 are the paper's for CLEVR.
+            Four of 24 are the paper's for pictures of 128×128.
         cnn_blocks: Residual blocks that follow them, of two convolutions
             each; 0: none, as in the paper.
     """

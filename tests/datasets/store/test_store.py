@@ -753,6 +753,22 @@ def test_nan_in_maps(path: Path) -> None:
     assert np.isnan(open_store(path, mapped=True).columns["scenes/map"]).any()
 
 
+def test_no_question_may_have_support(path: Path) -> None:
+    words = {"objects": ("sentences",), "tokens": ("<pad>", "a")}
+    schema = replace(MAPS, **words, support=True)
+    with StoreWriter(path, schema, split="train", source="test") as writer:
+        writer.add_scenes([0], num_objects=[1], num_words=[1], words=[1])
+        writer.add_questions(
+            [0, 0],
+            [0, 1],
+            [0, 0],
+            [0, 0],
+            num_support=[0, 0],
+            support=np.zeros(0, int),
+        )
+    assert open_store(path).num_questions == 2
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -70,9 +70,19 @@ def test_gcn_counts_its_messages():
     assert count == 2 * 4 * 6 * 8 + 2 * 11 * 8
 
 
+WITHOUT_PAIRS = (
+    "deep_sets",
+    "set2set",
+    "sequence",
+    "stacked_attention",
+    "mlp",
+    "lstm",
+)
+
+
 def edges(name, spec, n):
     """Edges of each question, at a share of one half."""
-    if name in ("deep_sets", "set2set", "stacked_attention", "mlp", "lstm"):
+    if name in WITHOUT_PAIRS:
         return 0 * n
     count = (0.5 * n**2).ceil() if spec.selects else n**2
     if name == "rn" or (name.startswith("rn_") and name != "rn_recurrent"):

@@ -75,6 +75,8 @@ def ask(page, text):
 
 
 def text_of(page, selector):
+    """What is read there, once the page shows its last change."""
+    page.evaluate("() => window.app?.flush()")
     return page.inner_text(selector)
 
 
