@@ -22,7 +22,8 @@ and :class:`ResidualNet`. Modules that make questions, and the fields that
 :class:`VectorQuestion`  of a vector            ``vector``
 ======================== ====================== ====================
 
-Functions without parameters that make objects, :class:`Nodes`:
+:class:`OneHotPlaces` tells sentences their places. Functions without parameters
+that make objects, :class:`Nodes`:
 :func:`map_to_nodes` of cells, :func:`text_to_nodes` and
 :func:`sequence_to_nodes` of vectors in order, :func:`attributes_to_nodes` of
 tables.
@@ -40,6 +41,7 @@ from rn_graph.encoders.objects import (
     sequence_to_nodes,
     text_to_nodes,
 )
+from rn_graph.encoders.places import OneHotPlaces
 from rn_graph.encoders.question import QuestionEncoder, VectorQuestion
 from rn_graph.encoders.states import States
 from rn_graph.encoders.text import Sentences, SentenceWords, Words
@@ -48,6 +50,7 @@ __all__ = [
     "Cells",
     "ConvNet",
     "Nodes",
+    "OneHotPlaces",
     "QuestionEncoder",
     "ResidualNet",
     "SentenceWords",

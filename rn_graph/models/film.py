@@ -77,7 +77,7 @@ class FiLM(SceneModel):
         [\mathbf{H}_L ; \mathbf{P}] + \mathbf{b})\big)_{rc}, \qquad
         \mathrm{answer} = f(\mathbf{s})
 
-    with :class:`FiLMBlock` and the cells' coordinates :math:`\mathbf{P}`,
+    with ``FiLMBlock`` and the cells' coordinates :math:`\mathbf{P}`,
     which :math:`\mathbf{H}_0`, the objects, already have. The objects must be
     all cells of a map, as :class:`~rn_graph.encoders.Cells` and
     :func:`~rn_graph.encoders.map_to_nodes` give them; their places say its
