@@ -207,18 +207,20 @@ def write_page(
             _save(both, Path(side_by_side) / pair.scene["image_filename"])
     heads = ["colour", "material", "number", "real", "ours", "apart", "each"]
     counts = {
-        "look": f"the {len(pairs)} pictures after which the look was made",
-        "report": f"{len(pairs)} pictures that the look was not made after",
-        "all": f"all {len(pairs)} pictures",
+        "look": f"the {len(pairs)} pictures of CLEVR v1.0 (CC BY 4.0) after "
+        "which the look was made",
+        "report": f"{len(pairs)} pictures of CLEVR v1.0 (CC BY 4.0), none of "
+        "them among those after which the look was made",
+        "all": f"all {len(pairs)} pictures of CLEVR v1.0 (CC BY 4.0) there",
     }
     parts = [
         "# Rendered pictures beside real ones",
         f"![Six generated scenes, rendered]({sheet.name})",
         "Written by `python -m datasets.clevr pictures FOLDER`. All figures "
-        f"are of {counts[only]} of CLEVR v1.0 (CC BY 4.0), which are not "
-        "shown here; `--side_by_side` draws each beside its scene as rendered "
-        "with the lamps where they are on average: where they were is not "
-        "known, so that single pictures differ more than their means.",
+        f"are of {counts[only]}. They are not shown here; `--side_by_side "
+        "FOLDER` draws each beside its scene as rendered. The lamps are then "
+        "where they are on average: where they were is not known, so that "
+        "single pictures differ more than their means.",
         "## Colours",
         "Mean RGB of 255 of the objects of a colour and material, two pixels "
         "off their outlines, and of the floor in each third of the picture; "

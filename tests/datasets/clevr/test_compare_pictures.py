@@ -67,7 +67,7 @@ def test_a_page_of_figures(tmp_path):
     main([*arguments, "--side_by_side", str(tmp_path / "beside")])
     text = out.read_text()
     assert "99, 99, 99" in text
-    assert "1 pictures that the look was not made after" in text
+    assert "1 pictures of CLEVR v1.0 (CC BY 4.0), none of them" in text
     with Image.open(out.with_suffix(".png")) as sheet:
         assert sheet.size == (960, 426)
     with Image.open(tmp_path / "beside/CLEVR_val_000000.png") as both:
