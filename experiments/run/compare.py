@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 from filelock import FileLock, Timeout
+from tqdm import tqdm
 
 from datasets.files import read_json, write, write_json
 from datasets.task import find_task
@@ -122,7 +123,8 @@ class Comparison:
         rows: list[list[str]] = []
         hours = 0.0
         with TemporaryDirectory() as folder:
-            for variants in self.rows():
+            bar = tqdm(self.rows(), "A few steps of each", unit="model")
+            for variants in bar:
                 first = self.plan(variants[0], 0)
                 runs = len(variants) + config.seeds - 1
                 step = 0.0
