@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ def whole(path: Path) -> Iterator[Path]:
         OSError: If it cannot be written; it says which file, and whatever was
             there before is as it was.
     """
+    if not path.name or path.is_dir():
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     # It ends as the file does: matplotlib takes the format from that.
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")

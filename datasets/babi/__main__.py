@@ -65,11 +65,14 @@ def make(
         out: Folder for the files.
         task: Number of the task, 1 or 3.
         train: Training questions, a multiple of five.
-        test: Test questions.
+        test: Test questions, likewise.
         seed: Seed of all random choices.
     """
-    for split, count in (("train", train), ("test", test)):
-        stories = make_stories(task, count, seed, split)
+    made = {
+        split: make_stories(task, count, seed, split)
+        for split, count in (("train", train), ("test", test))
+    }
+    for split, stories in made.items():
         text = "".join(write_story(story, task - 1) for story in stories)
         path = Path(out) / f"qa{task}_made_{split}.txt"
         write(path, text)

@@ -81,7 +81,9 @@ def compare(source: Path, task: int, stories: int, seed: int) -> str:
         ValueError: If it holds no stories of the task.
     """
     if not source.is_file():
-        raise FileNotFoundError(f"{source} does not exist, expected a file")
+        raise FileNotFoundError(
+            f"{source} does not exist, or is a folder: expected a file"
+        )
     lines = decode(source.read_bytes(), str(source))
     released = list(read_stories(lines, str(source)))
     wrong = [s for story in released for s in story.sentences if not _kind(s)]
@@ -89,6 +91,12 @@ def compare(source: Path, task: int, stories: int, seed: int) -> str:
         raise ValueError(
             f"{source} has the sentence {sentence(wrong[0])!r}, expected "
             f"stories of task {task}: people who go, get and drop"
+        )
+    counts = {len(q.support) for story in released for q in story.questions}
+    if len(counts) > 1 or 0 in counts:
+        raise ValueError(
+            f"{source} has questions that {min(counts)} and that {max(counts)} "
+            f"sentences decide, expected as many of each, and one at least"
         )
     if stories < len(released):
         raise ValueError(

@@ -108,7 +108,13 @@ def import_release(
             split is missing. Nothing is written then.
     """
     wanted = check_tasks(tasks) or list(range(1, len(TASKS) + 1))
-    check_tasks(made, "made")
+    unread = [task for task in check_tasks(made, "made") if task not in wanted]
+    if unread:
+        raise ValueError(
+            f"`made` names task {', '.join(map(str, unread))}, which `tasks` "
+            f"does not: expected tasks that are read, whose test stories are "
+            f"the released ones"
+        )
     read: dict[str, dict[int, list[Story]]] = {"train": {}, "test": {}}
     files = [
         file

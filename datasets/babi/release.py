@@ -1,6 +1,7 @@
 """The files of bAbI's release: in a folder, or in a tar as it comes."""
 
 import gzip
+import lzma
 import re
 import tarfile
 import zlib
@@ -143,7 +144,13 @@ def _in_tar(source: Path, edition: str) -> _Found:
                 file = tar.extractfile(member)
                 assert file is not None
                 found[name] = partial(bytes, file.read())
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (
+        tarfile.TarError,
+        EOFError,
+        zlib.error,
+        gzip.BadGzipFile,
+        lzma.LZMAError,
+    ) as error:
         raise ValueError(
             f"{source} is no whole tar ({error}), expected the release's, or "
             f"its folder"

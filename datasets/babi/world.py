@@ -165,11 +165,7 @@ def make_story(task: int, rng: Random) -> Story:
     Raises:
         ValueError: For another task.
     """
-    if task not in TASKS:
-        raise ValueError(
-            f"`task` is {task}, expected one of those whose stories are made, "
-            f"{', '.join(map(str, TASKS))}"
-        )
+    _check_task(task)
     world = _World(rng)
     while len(world.story.questions) < QUESTIONS:
         for _ in range(2):
@@ -191,8 +187,25 @@ def make_stories(
         questions: How many questions, a multiple of five.
         seed: Seed of all random choices.
         split: Name of the split: each has stories of its own.
+
+    Raises:
+        ValueError: For another task, or a number that is no such multiple.
     """
+    _check_task(task)
+    if questions < 1 or questions % QUESTIONS:
+        raise ValueError(
+            f"`{split}` is {questions}, expected a multiple of {QUESTIONS}, "
+            f"the questions of a story, and at least one"
+        )
     return [
         make_story(task, Random(f"{seed}/{task}/{split}/{number}"))
         for number in range(questions // QUESTIONS)
     ]
+
+
+def _check_task(task: int) -> None:
+    if task not in TASKS:
+        raise ValueError(
+            f"`task` is {task}, expected one of those whose stories are made, "
+            f"{', '.join(map(str, TASKS))}"
+        )

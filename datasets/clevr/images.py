@@ -127,7 +127,12 @@ def picture_path(
         ValueError: If its file name leads out of the folder.
     """
     name = scene["image_filename"]
-    if not isinstance(name, str) or Path(name).name != name:
+    if (
+        not isinstance(name, str)
+        or name in ("", "..")
+        or "\0" in name
+        or Path(name).name != name
+    ):
         raise ValueError(
             f"`image_filename` of scene {scene['image_index']} is {name!r}, "
             f"expected the plain name of a file"

@@ -87,6 +87,11 @@ def check_scene(scene: Any, where: str = "`scene`") -> None:
         raise ValueError(
             f"{where} has image_index {index!r}, expected an integer ≥ 0"
         )
+    name = scene["image_filename"]
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"{where} has image_filename {name!r}, expected the name of a file"
+        )
     objects = scene["objects"]
     if not isinstance(objects, list):
         raise ValueError(f"{where} has objects {objects!r}, expected a list")
@@ -213,6 +218,7 @@ def iter_scenes(path: str | Path) -> Iterator[dict[str, Any]]:
     path = Path(path)
     info: dict[str, Any] = {}
     seen: set[int] = set()
+    names: set[str] = set()
     for i, scene in enumerate(iter_json_list(path, "scenes", info)):
         where = f"scene {i} of {path}"
         check_scene(scene, where)
@@ -222,7 +228,14 @@ def iter_scenes(path: str | Path) -> Iterator[dict[str, Any]]:
                 f"{where} has image_index {scene['image_index']}, which an "
                 "earlier scene has: expected each once"
             )
+        # Two scenes would have one picture.
+        if scene["image_filename"] in names:
+            raise ValueError(
+                f"{where} has image_filename {scene['image_filename']!r}, "
+                "which an earlier scene has: expected each once"
+            )
         seen.add(scene["image_index"])
+        names.add(scene["image_filename"])
         yield scene
 
 

@@ -6,7 +6,7 @@ chance of the seed, the split and the scene's number.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
@@ -74,6 +74,24 @@ def find_camera(scene: Mapping[str, Any], where: str = "`scene`") -> Camera:
 
     # In crowds the camera stands farther off.
     place = np.array(LOCATION) * max(1.0, float(wanted[:, 2].mean()) / 11.3)
+    # Objects where the camera is, or numbers beyond all bounds.
+    try:
+        with np.errstate(all="ignore"):
+            place = _fit(off, place)
+            left = off(place)
+    except (ArithmeticError, np.linalg.LinAlgError):
+        raise ValueError(_no_camera(where)) from None
+    if not np.abs(left).max() < _PIXELS_OFF * _WEIGHT[2]:
+        raise ValueError(_no_camera(where))
+    if not np.abs(left.reshape(-1, 3)[:, :2]).max() < _PIXELS_OFF:
+        raise ValueError(_no_camera(where))
+    return Camera((float(place[0]), float(place[1]), float(place[2])))
+
+
+def _fit(
+    off: Callable[[np.ndarray], np.ndarray], place: np.ndarray
+) -> np.ndarray:
+    """The place whose residuals have the least squares, from one near it."""
     for _ in range(_ROUNDS):
         now = off(place)
         slopes = [(off(place + 1e-5 * axis) - now) / 1e-5 for axis in np.eye(3)]
@@ -81,12 +99,7 @@ def find_camera(scene: Mapping[str, Any], where: str = "`scene`") -> Camera:
         place = place + change
         if not np.abs(place).max() < 1e6 or np.abs(change).max() < 1e-8:
             break
-    left = off(place)
-    if not np.abs(left).max() < _PIXELS_OFF * _WEIGHT[2]:
-        raise ValueError(_no_camera(where))
-    if not np.abs(left.reshape(-1, 3)[:, :2]).max() < _PIXELS_OFF:
-        raise ValueError(_no_camera(where))
-    return Camera((float(place[0]), float(place[1]), float(place[2])))
+    return place
 
 
 def _no_camera(where: str) -> str:

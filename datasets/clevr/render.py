@@ -5,6 +5,7 @@ out the same, byte by byte, whoever makes which. What is finished is kept: a
 command that was broken off goes on where it stopped.
 """
 
+import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -47,8 +48,8 @@ def render_pictures(
 ) -> dict[str, int]:
     """Write a picture of each scene, ``images/<split>/CLEVR_…png``.
 
-    Called again with the same settings, it makes the pictures that are
-    missing.
+    Called again with the same scenes and settings, it makes the pictures that
+    are missing.
 
     Args:
         folder: Folder with ``scenes/``, in the official layout.
@@ -65,17 +66,19 @@ def render_pictures(
     Raises:
         FileNotFoundError: If there are no scenes.
         FileExistsError: If there are pictures that are not of this command,
-            or of other settings.
+            or of other settings or scenes.
         ValueError: For a bad scenes file, or a size out of range.
         OSError: If a file cannot be written; no part of it is left.
     """
     for name, side in zip(("width", "height"), size, strict=True):
         check_side(name, side)
     out = Path(folder if out is None else out)
+    num_workers(workers)
     record = {"version": PICTURE_VERSION, "seed": seed, "size": list(size)}
     found = _find_splits(folder, splits)
     for split in found:
-        _claim(images_folder(out, split), record)
+        scenes = {"scenes": _digest(scenes_path(folder, split))}
+        _claim(images_folder(out, split), record | scenes)
     counts = {}
     for split in found:
         source = scenes_path(folder, split)
@@ -248,6 +251,12 @@ def _claim(folder: Path, record: Mapping[str, Any]) -> None:
             f"{folder} holds pictures already, and {made}: expected "
             f"{dict(record)}. Choose another `out`, or remove the folder"
         )
+
+
+def _digest(path: Path) -> str:
+    """What tells a scenes file from others, wherever it lies."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_record(folder: Path) -> Any:

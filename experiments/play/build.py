@@ -18,9 +18,9 @@ from typing import Any
 from torch import nn
 from torch_geometric.nn import EdgeConv
 
-from datasets.files import read_json, write
+from datasets.files import write
 from datasets.task import Page
-from experiments.run.runs import EXPORTED, Run, load_model
+from experiments.run.runs import EXPORTED, Run, load_model, read_figures
 from rn_graph import GNN, DeepSets, RelationNetwork, SceneQA
 from rn_graph.encoders import QuestionEncoder, States
 from rn_graph.pairs import AttentionPairs
@@ -111,7 +111,7 @@ def _of_run(
         "weights": f"weights/{number}-{planned.model}.safetensors",
         "parameters": sum(p.numel() for p in model.parameters()),
         # Of those that a run has.
-        "accuracy": read_json(test)["accuracy"] if test.is_file() else {},
+        "accuracy": read_figures(test)["accuracy"] if test.is_file() else {},
         **_of_model(model, folder),
     }
 

@@ -29,6 +29,13 @@ class _Handler(SimpleHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A tab that is closed while it loads is no fault of the server's.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def server_of(folder: Path, port: int = 0) -> ThreadingHTTPServer:
     """Make a server of a folder's files, which answers this machine alone.
 
@@ -41,7 +48,7 @@ def server_of(folder: Path, port: int = 0) -> ThreadingHTTPServer:
     """
     handler = partial(_Handler, directory=str(folder))
     try:
-        return ThreadingHTTPServer((HOST, port), handler)
+        return _Server((HOST, port), handler)
     except OSError as error:
         taken = error.errno == EADDRINUSE
         reason = "which is in use" if taken else f"which fails ({error})"

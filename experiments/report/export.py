@@ -18,7 +18,7 @@ from datasets.files import read_json, whole, write
 from datasets.task import Task
 from experiments.cli import parse
 from experiments.run.models import MODELS
-from experiments.run.runs import EXPORTED, Run, load_model
+from experiments.run.runs import EXPORTED, Run, load_model, read_figures
 
 PROG = "python -m experiments export"
 HELP = """Write a trained run's best weights as safetensors, with a model card
@@ -91,7 +91,7 @@ def hardware(machine: dict[str, Any]) -> str:
 def card(planned: Run, model: nn.Module, out: Path) -> str:
     """The model card of a run, in Markdown."""
     about = read_json(planned.folder / "run.json")
-    test = read_json(planned.folder / "test.json")
+    test = read_figures(planned.folder / "test.json")
     name = planned.label
     parameters = sum(p.numel() for p in model.parameters())
     task = planned.task

@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from datasets.files import read_json
 from experiments.cli import parse
 from experiments.run import processes
 from experiments.run.accuracy import EVALUATION_BATCH, Tally, evaluate
 from experiments.run.data import Splits, open_splits
 from experiments.run.models import MODELS
-from experiments.run.runs import Run
+from experiments.run.runs import Run, read_figures
 from rn_graph import MostFrequentAnswer
 
 PROG = "python -m experiments evaluate"
@@ -121,7 +120,7 @@ def main(argv: list[str]) -> None:
         print(f"{category:18} {100 * value:6.2f} %")
     stored = planned.folder / "test.json"
     if config.split == "test" and not config.stores and stored.exists():
-        same = read_json(stored)["accuracy"] == accuracy
+        same = read_figures(stored)["accuracy"] == accuracy
         print(
             "equal to the stored figures"
             if same

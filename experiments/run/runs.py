@@ -306,6 +306,28 @@ def load_model(folder: Path) -> tuple[Run, SceneQA]:
     return planned, model
 
 
+def read_figures(path: Path) -> dict[str, Any]:
+    """Read the figures of a run on a split.
+
+    Args:
+        path: Its ``test.json`` or ``val.json``.
+
+    Raises:
+        FileNotFoundError: If it is absent.
+        ValueError: If it holds something else.
+    """
+    found = read_json(path)
+    accuracy = found.get("accuracy") if isinstance(found, dict) else None
+    if not isinstance(accuracy, dict) or not all(
+        isinstance(value, int | float) for value in accuracy.values()
+    ):
+        raise ValueError(
+            f"{path} holds no figures of a run, expected a JSON object whose "
+            f"`accuracy` has numbers"
+        )
+    return dict(found)
+
+
 def load_weights(model: nn.Module, checkpoint: Path) -> None:
     """Load a run's checkpoint into a freshly made model.
 

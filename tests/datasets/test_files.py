@@ -1,5 +1,6 @@
 import errno
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,15 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
         write_json(path, {"not": object()})
     assert path.read_text() == "first"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", [".", "..", "", "folder"])
+def test_a_folder_is_no_file_to_write(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write(Path(name), "text")
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
 
 
 def test_a_disk_that_is_full_is_named_with_the_file(

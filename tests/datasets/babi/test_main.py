@@ -4,6 +4,14 @@ from datasets.babi.__main__ import main
 from datasets.babi.stories import decode, read_stories
 from tests.datasets.babi.release import NAMES, write_release
 
+#: Some questions more sentences decide than others.
+ODD = """\
+1 Mary got the milk.
+2 Mary went to the office.
+3 Where is the milk?\toffice\t1 2
+4 Where is Mary?\toffice\t2
+"""
+
 
 def run(*words):
     main([str(word) for word in words])
@@ -53,7 +61,14 @@ def test_made_stories_and_their_check(tmp_path, capsys):
     [
         (("import", "{0}/nope"), "nope does not exist"),
         (("make", "{0}", "--task", "2"), "`task` is 2, expected"),
+        (("make", "{0}", "--task", "2", "--train", "0"), "`task` is 2"),
+        (("make", "{0}", "--train", "7"), "`train` is 7, expected a multiple"),
+        (("make", "{0}", "--train", "-5"), "`train` is -5, expected a mult"),
+        (("make", "{0}", "--test", "0"), "`test` is 0, expected a multiple"),
+        (("import", "{0}", "--tasks", "[1]", "--made", "[3]"), "`made` names"),
         (("check", "{0}/nope.txt"), "nope.txt does not exist"),
+        (("check", "{0}"), "is a folder: expected a file"),
+        (("check", "{0}/odd", "--stories", "9"), "that 1 and that 2 sentences"),
         (("check", "{0}/file", "--stories", "1"), "`stories` is 1, expected"),
         (("describe", "{0}"), "train.h5"),
     ],
@@ -61,8 +76,11 @@ def test_made_stories_and_their_check(tmp_path, capsys):
 def test_what_is_wrong_comes_as_one_sentence(tmp_path, words, message):
     own = write_release(tmp_path)
     (tmp_path / "file").write_text((own / f"{NAMES[3]}_test.txt").read_text())
+    (tmp_path / "odd").write_text(ODD)
+    before = sorted(tmp_path.iterdir())
     with pytest.raises(SystemExit) as stop:
         run(*(word.format(tmp_path) for word in words))
+    assert sorted(tmp_path.iterdir()) == before
     assert str(stop.value).startswith("error: ")
     assert message in str(stop.value)
 

@@ -1,5 +1,6 @@
 import io
 import tarfile
+from contextlib import suppress
 
 import pytest
 
@@ -82,6 +83,20 @@ def test_a_tar_that_is_none(tmp_path):
     tar.write_text("no tar")
     with pytest.raises(ValueError, match="is no whole tar"):
         found(tar)
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+def test_a_tar_that_is_damaged_anywhere(tmp_path, kind):
+    own = write_release(tmp_path)
+    tar = packed(tmp_path / "r.tar", f"w:{kind}", own.parent)
+    data = tar.read_bytes()
+    for at in range(0, len(data) - 40, max(1, len(data) // 60)):
+        damaged = bytearray(data)
+        damaged[at : at + 40] = b"\xa5" * 40
+        tar.write_bytes(damaged)
+        # Or what is damaged is not read.
+        with suppress(ValueError):
+            found(tar)
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/evil.txt", "a/../../b"])

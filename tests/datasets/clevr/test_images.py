@@ -83,8 +83,9 @@ def test_files_of_scenes(picture, tmp_path):
     found = PictureFiles(tmp_path, 64)("val", [scene, scene])
     assert found.shape == (2, 64, 64, 3)
     assert (found[1] == resample(values[..., :3], 64)).all()
-    scene["image_filename"] = "../a.png"
-    with pytest.raises(ValueError, match=r"of scene 5 is '\.\./a\.png', exp"):
-        picture_path(tmp_path, "val", scene)
+    for name in ("../a.png", "..", "", "a\0.png", 3):
+        scene["image_filename"] = name
+        with pytest.raises(ValueError, match=r"of scene 5 is .*, expected the"):
+            picture_path(tmp_path, "val", scene)
     with pytest.raises(ValueError, match="`images` is 4, expected 8 to 8192"):
         PictureFiles(tmp_path, 4)

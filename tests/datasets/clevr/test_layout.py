@@ -141,6 +141,8 @@ def change(entry, *keys, to=None):
         (("image_index",), None, "no key 'image_index'"),
         (("image_index",), -1, "image_index -1"),
         (("image_index",), "0", "image_index '0'"),
+        (("image_filename",), 3, "image_filename 3, expected the name"),
+        (("image_filename",), "", "image_filename '', expected the name"),
         (("objects",), {}, "objects {}, expected a list"),
         (("objects", 1, "color"), None, "object 1 .* no key 'color'"),
         (("objects", 1, "color"), "pink", "color 'pink'.*'gray'"),
@@ -174,6 +176,10 @@ def test_a_scene_comes_once_and_in_its_split(scenes, tmp_path):
     path = tmp_path / "CLEVR_train_scenes.json"
     write(path, "scenes", [scenes[0], scenes[0]])
     with pytest.raises(ValueError, match=r"image_index 0.*expected each once"):
+        read_scenes(path)
+    again = change(scenes[0], "image_index", to=7)
+    write(path, "scenes", [scenes[0], again])
+    with pytest.raises(ValueError, match=r"image_filename .*each once"):
         read_scenes(path)
     write(path, "scenes", scenes[:1], {"split": "val"})
     with pytest.raises(ValueError, match="split 'train', expected 'val'"):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets.clevr.camera import (
+    LOCATION,
     VIEW_SIZE,
     Camera,
     Solid,
@@ -89,6 +90,22 @@ def test_a_camera_that_cannot_be_is_an_error():
     with pytest.raises(ValueError, match="scene 3 of a has pixel_coords that"):
         find_camera(scene, "scene 3 of a")
     assert find_camera({"objects": []}).location == Camera().location
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"3d_coords": list(LOCATION)},  # where the camera is
+        {"3d_coords": [1e308, -1e308, 1e308]},
+        {"pixel_coords": [1e308, 1e308, 1e308]},
+        {"pixel_coords": [0, 0, 0], "3d_coords": [0, 0, 0]},
+    ],
+)
+def test_places_beyond_all_bounds_are_an_error(change):
+    scene = generate_scene(Random(0))
+    scene["objects"][0].update(change)
+    with pytest.raises(ValueError, match="scene 3 of a has pixel_coords that"):
+        find_camera(scene, "scene 3 of a")
 
 
 def test_real_scenes_render_and_their_cameras_are_found(sample):

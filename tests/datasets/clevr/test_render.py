@@ -170,6 +170,17 @@ def test_pictures_of_others_are_left_alone(folder, tmp_path):
         render_pictures(folder, tmp_path, ["val"], SIZE)
 
 
+def test_pictures_of_other_scenes_are_not_taken_for_these(folder, tmp_path):
+    out = tmp_path / "out"
+    render_pictures(folder, out, ["val"], SIZE, progress=False)
+    other = tmp_path / "other"
+    generate(other, scenes={"val": 3}, seed=6, workers=1, progress=False)
+    before = files_of(out)
+    with pytest.raises(FileExistsError, match="holds pictures already"):
+        render_pictures(other, out, ["val"], SIZE, progress=False)
+    assert files_of(out) == before
+
+
 def test_a_full_disk_leaves_no_part_of_a_picture(folder, tmp_path, monkeypatch):
     def full(self, path, **options):
         Path(path).write_bytes(b"part")
@@ -186,6 +197,8 @@ def test_bad_arguments(folder, tmp_path):
         main(["render", str(folder), "--width", "3"])
     with pytest.raises(SystemExit, match="`store` is 9999, expected 8 to 8192"):
         main(["render", str(folder), "--store", "9999"])
+    with pytest.raises(SystemExit, match="`workers` is 0, expected ≥ 1"):
+        main(["render", str(folder), "--workers", "0", "--splits", "[val]"])
     with pytest.raises(SystemExit, match="nowhere, which does not exist"):
         main(["render", str(tmp_path / "nowhere")])
     with pytest.raises(SystemExit, match="has no scenes files, expected for"):

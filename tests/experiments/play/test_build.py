@@ -46,6 +46,17 @@ def test_the_page_is_whole_and_small(page_folder):
     ]
 
 
+@pytest.mark.parametrize("text", ["{}", "[]", '{"accuracy": {"all": "x"}}'])
+def test_figures_that_are_none(tmp_path, text):
+    shutil.copytree(ROOT / RUNS[0], tmp_path / "run")
+    (tmp_path / "run/test.json").write_text(text)
+    out = tmp_path / "page"
+    assert "test.json holds no figures of a run, expected" in error_of(
+        "play", "--runs", tmp_path / "run", "--out", out
+    )
+    assert not out.exists()
+
+
 def test_it_names_no_other_host(page_folder):
     for path in page_folder.rglob("*"):
         if path.is_file() and path.suffix != ".safetensors":

@@ -43,6 +43,21 @@ def test_files_are_served_as_what_they_are(folder):
         server.shutdown()
 
 
+def test_a_tab_that_is_closed_is_no_error(folder, capsys):
+    with server_of(folder) as server:
+        for error in (BrokenPipeError(), ConnectionResetError()):
+            try:
+                raise error
+            except ConnectionError:
+                server.handle_error(None, (HOST, 1))
+        assert capsys.readouterr().err == ""
+        try:
+            raise KeyError("a fault of its own")
+        except KeyError:
+            server.handle_error(None, (HOST, 1))
+        assert "a fault of its own" in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken(folder):
     with socket.socket() as other:
         other.bind((HOST, 0))
