@@ -83,7 +83,7 @@ def test_a_screen(monkeypatch):
 def test_the_command_serves_until_it_is_stopped(options, monkeypatch, capsys):
     seen = []
 
-    class Server(serve.ThreadingHTTPServer):
+    class Server(serve._Server):
         def serve_forever(self):
             Thread(target=super().serve_forever, daemon=True).start()
             seen.append(get(self, "/page.json"))
@@ -95,7 +95,7 @@ def test_the_command_serves_until_it_is_stopped(options, monkeypatch, capsys):
         seen.append(("opened", address))
         return True
 
-    monkeypatch.setattr(serve, "ThreadingHTTPServer", Server)
+    monkeypatch.setattr(serve, "_Server", Server)
     monkeypatch.setattr(command, "open_page", opened)
     run = str(command.ROOT / command.RUNS[3])
     command.main(["--runs", run, *options])
