@@ -93,8 +93,9 @@ def render_pictures(
                 ]
                 yield todo, len(block), size, seed, str(source)
 
-        done = _run(_write_block, jobs(), source, split, workers, progress)
-        counts[split] = sum(1 for _ in done)
+        counts[split] = _run(
+            _write_block, jobs(), source, split, workers, progress
+        )
     return counts
 
 
@@ -143,7 +144,7 @@ def render_stores(
             "version": PICTURE_VERSION,
             "seed": seed,
             "side": side,
-            "scenes": [source.stat().st_size, source.stat().st_mtime_ns],
+            "scenes": _digest(source),
         }
         if parts.exists() and _read_record(parts) != record:
             shutil.rmtree(parts)  # of other scenes, or another seed
@@ -156,8 +157,7 @@ def render_stores(
                 todo = [] if path.exists() else block
                 yield todo, len(block), path, side, seed, str(source)
 
-        for _ in _run(_store_block, jobs(), source, split, workers, progress):
-            pass
+        _run(_store_block, jobs(), source, split, workers, progress)
         summaries += import_folder(
             folder,
             out,
@@ -221,8 +221,8 @@ def _run(
     split: str,
     workers: int | None,
     progress: bool,
-) -> Iterator[None]:
-    """Work, and count: a scene, a step."""
+) -> int:
+    """Work, and count the scenes."""
     total = sum(1 for _ in iter_scenes(source))
     # Starting processes takes longer than rendering a few.
     used = 1 if total <= BLOCK else num_workers(workers)
@@ -236,7 +236,7 @@ def _run(
     ):
         for count in done:
             bar.update(count)
-            yield from [None] * count
+    return total
 
 
 def _claim(folder: Path, record: Mapping[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """Serve a folder on this machine alone, and open it where there is a screen."""
 
-import os
 import sys
 import webbrowser
 from errno import EADDRINUSE
@@ -8,6 +7,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from experiments.report.screen import has_screen
 
 HOST = "127.0.0.1"
 
@@ -60,13 +61,6 @@ def server_of(folder: Path, port: int = 0) -> ThreadingHTTPServer:
 def address_of(server: ThreadingHTTPServer) -> str:
     """Where a server's page is."""
     return f"http://{HOST}:{server.server_port}/"
-
-
-def has_screen() -> bool:
-    """Whether a browser's window could be seen."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def open_page(address: str) -> bool:

@@ -1,6 +1,6 @@
 """Mean and interval over seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import stats
@@ -26,3 +26,17 @@ def interval(values: Sequence[float], level: float = 0.95) -> float:
         return float("nan")
     t = stats.t.ppf((1 + level) / 2, n - 1)
     return float(t * np.std(values, ddof=1) / np.sqrt(n))
+
+
+def most_and_fewest(right: Mapping[str, float], asked: str = "") -> str:
+    """Say who answered most right, and who fewest, if it is another.
+
+    Args:
+        right: Name → share of the right answers, from 0 to 1.
+        asked: What was asked, as in ``"of the test questions "``.
+    """
+    worst, *_, best = sorted([*right, *right], key=right.__getitem__)
+    said = f"{best} answered most {asked}right ({100 * right[best]:.1f} %)"
+    if best == worst:
+        return said
+    return f"{said}, {worst} fewest ({100 * right[worst]:.1f} %)"

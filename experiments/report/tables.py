@@ -31,6 +31,7 @@ from experiments.report.results import (
     has_several_budgets,
     results_of,
 )
+from experiments.report.stats import most_and_fewest
 from experiments.run.models import MODELS
 from experiments.run.runs import load_model
 
@@ -270,17 +271,12 @@ def terminal(results: Sequence[Result]) -> str:
 
 def in_words(results: Sequence[Result]) -> str:
     """What a comparison's figures say, in three sentences."""
-    right = {r.label: 100 * r.mean("all") for r in results if r.trained}
+    right = {r.label: r.mean("all") for r in results if r.trained}
     blind = [100 * r.mean("all") for r in results if not r.trained]
     if not right:
         return ""
-    worst, *_, best = sorted([*right, *right], key=right.__getitem__)
-    least = f", {worst} fewest ({right[worst]:.1f} %)" * (best != worst)
     seeds = {len(r.runs) for r in results if r.trained}
-    said = [
-        f"{best} answered most of the test questions right "
-        f"({right[best]:.1f} %){least}."
-    ]
+    said = [f"{most_and_fewest(right, 'of the test questions ')}."]
     if blind:
         said.append(
             f"Whoever never looks at the objects, and gives the most frequent "

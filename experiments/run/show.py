@@ -22,6 +22,7 @@ from experiments.cli import parse
 from experiments.config import Count, NonNegativeInt
 from experiments.report.plots import save
 from experiments.report.screen import open_picture
+from experiments.report.stats import most_and_fewest
 from experiments.run.accuracy import EVALUATION_BATCH, Tally, answered
 from experiments.run.data import Splits
 from experiments.run.runs import Run, from_here, published, run_folders
@@ -192,14 +193,12 @@ def in_words(tallies: Mapping[str, Tally]) -> str:
     """What the figures say, in sentences."""
     right = {n: tally.accuracy()["all"] for n, tally in tallies.items()}
     count = int(next(iter(tallies.values())).counts[1].sum())
-    worst, *_, best = sorted([*right, *right], key=right.__getitem__)
-    least = f", {worst} fewest ({100 * right[worst]:.1f} %)"
+    most = max(right.values())
     # Of a share that is counted, twice its standard deviation.
-    chance = 200 * (right[best] * (1 - right[best]) / count) ** 0.5
+    chance = 200 * (most * (1 - most) / count) ** 0.5
     return fill(
-        f"A ✗ marks a wrong answer. Of all {count:,} questions {best} "
-        f"answered most right ({100 * right[best]:.1f} %)"
-        f"{least * (best != worst)}. The scenes were made just now, so that "
+        f"A ✗ marks a wrong answer. Of all {count:,} questions "
+        f"{most_and_fewest(right)}. The scenes were made just now, so that "
         f"no model knew them; with others, a figure moves by a point or so "
         f"(about ±{chance:.1f}).",
         width=79,

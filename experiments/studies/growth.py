@@ -3,7 +3,6 @@
 ``python -m experiments growth growth/small``
 """
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -90,7 +89,7 @@ class GrowthConfig:
         Raises:
             ValueError: For a setting that there is not, or a bad value.
         """
-        values = merge(load_preset(self.preset), copy.deepcopy(self.settings))
+        values = merge(load_preset(self.preset), self.settings)
         for key in self.keys:
             *sections, last = key.split(".")
             change: dict[str, Any] = {last: objects}

@@ -266,7 +266,7 @@ def main(argv: list[str]) -> None:
         argv = argv[1:]
     if words:
         argv = ["--runs", json.dumps(words), *argv]
-    config = parse(SupportConfig, argv, PROG, HELP)
+    config = parse(SupportConfig, argv, PROG, HELP, "runs")
     found = {name: look(Path(name), config) for name in config.runs}
     heads: list[str] = []
     for figures in found.values():

@@ -366,6 +366,22 @@ def per_question(
     return Rows(x[node], row, None if pos is None else pos[node], edges)
 
 
+def count_scenes(
+    batch: Tensor, question_batch: Tensor | None, count: int
+) -> int:
+    """How many scenes there are, as far as nodes and questions name them.
+
+    Args:
+        batch: Scene of each object, ``[N]``, ascending.
+        question_batch: Scene of each question; ``None``: one each.
+        count: Number of questions.
+    """
+    if question_batch is None:
+        return count
+    named = torch.cat([batch[-1:], question_batch])
+    return int(named.max()) + 1 if len(named) else 0
+
+
 class ObjectEncoder(nn.Module):
     r"""Lets an object see the question before it meets the others.
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from rn_graph.checks import check_channels
 from rn_graph.edges import Edges
 from rn_graph.encoders.objects import grid_size, nodes_to_map
-from rn_graph.models.base import SceneModel
+from rn_graph.models.base import SceneModel, count_scenes
 
 
 class FiLMBlock(nn.Module):
@@ -185,10 +185,7 @@ class FiLM(SceneModel):
         """Run the blocks and pool, ``[count, pooled_channels]``."""
         if count == 0:
             return x.new_zeros(0, self.conv.out_channels)
-        scenes = count
-        if question_batch is not None:
-            named = torch.cat([batch[-1:], question_batch])
-            scenes = int(named.max()) + 1
+        scenes = count_scenes(batch, question_batch, count)
         size = grid_size(pos, batch, scenes)
         pos = cast(Tensor, pos)  # else there is no grid
         h = nodes_to_map(x, size)

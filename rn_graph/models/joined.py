@@ -12,7 +12,7 @@ from torch_geometric.nn import Linear
 from rn_graph.batching import graph_spans
 from rn_graph.checks import check_channels, checks_enabled
 from rn_graph.edges import Edges
-from rn_graph.models.base import SceneModel
+from rn_graph.models.base import SceneModel, count_scenes
 
 
 class JoinedMLP(SceneModel):
@@ -125,11 +125,7 @@ class JoinedMLP(SceneModel):
         count: int,
     ) -> Tensor:
         """Run the MLP for each question, ``[count, hidden_channels]``."""
-        scenes = count
-        if question_batch is not None:
-            named = torch.cat([batch[-1:], question_batch])
-            scenes = int(named.max()) + 1 if len(named) else 0
-        joined = self.join(x, batch, scenes)
+        joined = self.join(x, batch, count_scenes(batch, question_batch, count))
         # One layer on [objects ; question], its weight applied in two parts.
         first: Any = self.lins[0]
         width = joined.size(1)

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
-from rn_graph.batching import graph_sizes
 from rn_graph.checks import check_channels
+from rn_graph.dense import nodes_to_dense
 from rn_graph.edges import Edges
 from rn_graph.models.base import SceneModel, per_question, with_question
 
@@ -85,15 +84,11 @@ class SequenceLSTM(SceneModel):
         """The state after each question's last object, ``[count, hidden]``."""
         x, row, *_ = per_question(x, batch, question_batch, None)
         x = with_question(x, question, row)
-        size = graph_sizes(row, count)
         out = x.new_zeros(count, self.lstm.hidden_size)
         if not len(x):
             return out
-        start = size.cumsum(0) - size
-        place = torch.arange(len(row), device=row.device) - start[row]
-        padded = x.new_zeros(count, int(size.max()), x.size(1))
-        padded = padded.index_put((row, place), x)
-        states = self.lstm(padded)[0]
+        padded, mask = nodes_to_dense(x, row, count)
+        states, size = self.lstm(padded)[0], mask.sum(1)
         some = size.nonzero()[:, 0]
         # What is behind a scene's end does not come into the state before it.
         last = states[some, size[some] - 1]

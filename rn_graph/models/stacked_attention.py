@@ -11,7 +11,7 @@ from rn_graph.checks import check_channels
 from rn_graph.dense import nodes_to_dense
 from rn_graph.dtypes import accumulation_dtype
 from rn_graph.edges import Edges
-from rn_graph.models.base import SceneModel
+from rn_graph.models.base import SceneModel, count_scenes
 
 
 class StackedAttention(SceneModel):
@@ -140,10 +140,7 @@ class StackedAttention(SceneModel):
             scene has no object; which rows of each question are objects,
             ``[count, M, 1]``; scene of each question, or ``None``: theirs.
         """
-        scenes = count
-        if question_batch is not None:
-            named = torch.cat([batch[-1:], question_batch])
-            scenes = int(named.max()) + 1 if len(named) else 0
+        scenes = count_scenes(batch, question_batch, count)
         v, mask = nodes_to_dense(torch.tanh(self.objects(x)), batch, scenes)
         mask = mask.unsqueeze(2)
         if question_batch is not None:
