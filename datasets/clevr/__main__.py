@@ -202,6 +202,7 @@ def pictures(
     out: str = "docs/pictures.md",
     side_by_side: str | None = None,
     only: Literal["look", "report", "all"] = "report",
+    probe: str | None = None,
 ) -> None:
     """Write a page that sets rendered pictures beside real ones, in figures.
 
@@ -218,10 +219,13 @@ def pictures(
             this folder; real pictures are not ours to publish.
         only: The first 35 training pictures, after which the look was made
             (look), the others (report), or all.
+        probe: Folder for 3,300 rendered pictures, made at the first call: a
+            small CNN learns objects' attributes from them, and is tested on
+            the real ones, which takes some ten minutes. Default: no probe.
     """
     from datasets.clevr.compare_pictures import write_page
 
-    print(f"written: {write_page(folder, out, side_by_side, only)}")
+    print(f"written: {write_page(folder, out, side_by_side, only, probe)}")
 
 
 def ask(
@@ -253,6 +257,45 @@ def ask(
     ask_folder(folder, out, splits, questions_per_scene, seed, families)
     if store:
         print_summaries(import_folder(out, run_programs=False))
+
+
+def twins(
+    folder: str,
+    out: str,
+    only: Literal["look", "report", "all"] = "report",
+    questions_per_scene: int = 10,
+    seed: int = 0,
+    families: list[int | str] | None = None,
+    side: int = 128,
+) -> None:
+    """Ask about released pictures, and about the same scenes as rendered.
+
+    How well does what was learned on rendered pictures hold on the released
+    ones? Makes new questions, one store with each kind of picture, and both
+    are answered by a trained model. For example:
+
+        python -m datasets.clevr twins ~/CLEVR_v1.0 data/twins
+
+        python -m experiments evaluate RUN --stores data/twins/real
+
+        python -m experiments evaluate RUN --stores data/twins/rendered
+
+    Args:
+        folder: The released folder, or a part of it, with scenes/ and images/.
+        out: Folder to make.
+        only: The first 35 training pictures, after which the look of rendered
+            ones was made (look), the others (report), or all.
+        questions_per_scene: Questions asked about each scene.
+        seed: Seed of the questions, and of where lamps are.
+        families: Question families, as for generate. Default: all.
+        side: Pixels of a side of the pictures in the stores.
+    """
+    from datasets.clevr.released import ask_twins
+
+    made = ask_twins(
+        folder, out, only, questions_per_scene, seed, families, side
+    )
+    print_summaries(list(made.values()))
 
 
 def describe(
@@ -312,6 +355,7 @@ def main(args: list[str] | None = None) -> None:
         "import": import_command,
         "render": render,
         "ask": ask,
+        "twins": twins,
         "describe": describe,
         "pictures": pictures,
     }

@@ -13,16 +13,14 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from datasets.clevr.camera import IMAGE_SIZE
-from datasets.clevr.images import picture_path, read_picture
-from datasets.clevr.layout import iter_scenes, scenes_path
+from datasets.clevr.images import read_picture
 from datasets.clevr.look import to_bytes
 from datasets.clevr.pictures import cast_scene, render_scene
+from datasets.clevr.probe import SCENES, rows_of
+from datasets.clevr.released import Which, released_pictures
 from datasets.clevr.scenes import generate_scene
 from datasets.files import whole, write
-from datasets.task import SPLITS
 
-#: The look was made after so many pictures, the first of the training split.
-NUM_LOOK = 35
 _BINS = 32
 _REACH = 6
 _SHOWN = (320, 213)
@@ -37,39 +35,18 @@ class Pair(NamedTuple):
     ids: np.ndarray
 
 
-def find_pairs(folder: str | Path, only: str = "report") -> list[Pair]:
+def find_pairs(folder: str | Path, only: Which = "report") -> list[Pair]:
     """Render every scene of a folder that has a real picture.
 
     Args:
         folder: A folder in the official layout.
-        only: ``"look"``: the first 35 pictures of the training split;
-            ``"report"``: the others; ``"all"``.
+        only: As for :func:`~datasets.clevr.released.released_pictures`.
 
     Raises:
         FileNotFoundError: If there are none.
     """
-    wanted = []
-    for split in SPLITS:
-        path = scenes_path(folder, split)
-        if not path.is_file():
-            continue
-        there = []
-        for scene in iter_scenes(path):
-            picture = picture_path(folder, split, scene)
-            if picture.is_file():
-                there.append((scene, picture))
-        look = NUM_LOOK if split == "train" else 0
-        if only != "report":
-            wanted += there[:look]
-        if only != "look":
-            wanted += there[look:]
-    if not wanted:
-        raise FileNotFoundError(
-            f"{folder} has no pictures for this, expected scenes/ and images/ "
-            f"in CLEVR v1.0's layout, and more than {NUM_LOOK} for `report`"
-        )
     pairs = []
-    for scene, picture in tqdm(wanted, unit="picture"):
+    for scene, picture in tqdm(released_pictures(folder, only), unit="picture"):
         # The lamps of the real ones are not known.
         cast = cast_scene(scene, IMAGE_SIZE, None)
         ours = to_bytes(cast.light)
@@ -181,7 +158,8 @@ def write_page(
     folder: str | Path,
     out: str | Path,
     side_by_side: str | Path | None = None,
-    only: str = "report",
+    only: Which = "report",
+    probe: str | Path | None = None,
 ) -> Path:
     """Write the page; see ``python -m datasets.clevr pictures --help``.
 
@@ -190,6 +168,8 @@ def write_page(
         out: The Markdown page; its picture goes beside it.
         side_by_side: Folder for real pictures beside rendered ones.
         only: As for :func:`find_pairs`.
+        probe: Folder for the pictures that a probe learns from; ``None``: no
+            probe is trained.
 
     Raises:
         FileNotFoundError: If there are no real pictures.
@@ -254,8 +234,23 @@ def write_page(
             disable_numparse=True,
             colalign=("left", *["right"] * 3),
         ),
-        _DIFFERENCES,
     ]
+    if probe is not None:
+        parts += [
+            "## What a network learns of ours, seen in the real ones",
+            f"A small CNN learns from {SCENES['train']:,} rendered pictures "
+            "alone. It is told where an object's centre is, sees 40×40 pixels "
+            "around it of the picture as stores hold it (128×128), and names "
+            "its attributes; of how many objects each is named rightly.",
+            tabulate(
+                rows_of(probe, ((pair.scene, pair.real) for pair in pairs)),
+                ["", f"{SCENES['val']:,} fresh rendered pictures", "real"],
+                tablefmt="pipe",
+                disable_numparse=True,
+                colalign=("left", "right", "right"),
+            ),
+        ]
+    parts.append(_DIFFERENCES)
     write(out, "\n\n".join(parts) + "\n")
     return out
 

@@ -6,7 +6,6 @@ from PIL import Image
 
 from datasets.clevr.__main__ import main
 from datasets.clevr.compare_pictures import (
-    NUM_LOOK,
     Pair,
     colors_of,
     find_pairs,
@@ -17,6 +16,7 @@ from datasets.clevr.compare_pictures import (
 from datasets.clevr.generate import generate
 from datasets.clevr.look import to_bytes
 from datasets.clevr.pictures import cast_scene
+from datasets.clevr.released import NUM_LOOK
 from datasets.clevr.scenes import generate_scene
 
 
