@@ -1,10 +1,88 @@
-"""Pictures moved and turned a little, as true as those that they come from."""
+"""Pictures: read from files, their cells named, moved and turned a little."""
 
 import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
+
+_MODES = ("RGB", "RGBA")
+
+
+def read_picture(
+    path: str | Path, sizes: Sequence[tuple[int, int]] | None = None
+) -> np.ndarray:
+    """Read a picture of a file, with all checks.
+
+    Args:
+        path: A PNG (or another format that Pillow reads), RGB or RGBA,
+            whose transparency is dropped.
+        sizes: The sizes (across, down) that are expected. (default: ``None``:
+            any)
+
+    Returns:
+        Bytes ``[H, W, 3]``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no picture, truncated, or of another size or
+            mode.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing, expected a picture")
+    try:
+        with Image.open(path) as image:
+            if image.mode not in _MODES:
+                raise ValueError(
+                    f"{path} is a picture of mode {image.mode!r}, expected "
+                    f"{' or '.join(_MODES)}, eight bits a channel"
+                )
+            if sizes is not None and image.size not in sizes:
+                wanted = " or ".join(f"{w}×{h}" for w, h in sizes)
+                raise ValueError(
+                    f"{path} is a picture of {image.size[0]}×{image.size[1]}, "
+                    f"expected {wanted}"
+                )
+            return np.array(image.convert("RGB"))
+    except UnidentifiedImageError:
+        raise ValueError(
+            f"{path} is no picture, expected a PNG of RGB or RGBA"
+        ) from None
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} is no picture of a scene: {error}") from None
+    except (OSError, SyntaxError, EOFError) as error:  # what Pillow raises
+        raise ValueError(
+            f"{path} is truncated or damaged ({error}), expected a whole PNG"
+        ) from None
+
+
+def name_cells(
+    names: Iterable[str], places: Iterable[Sequence[float]], side: int
+) -> list[str]:
+    """Name the cells of a map by their place, and by what stands there.
+
+    >>> name_cells(["red cube"], [(0.9, 0.1)], 2)[:2]
+    ['row 1, column 1', 'row 1, column 2 (red cube)']
+
+    Args:
+        names: Names of objects.
+        places: Of each object its place across and down, 0 to 1.
+        side: Cells of the map's side.
+    """
+    there: dict[int, list[str]] = {}
+    for name, place in zip(names, places, strict=True):
+        column, row = (np.asarray(place) * side).astype(int).clip(0, side - 1)
+        there.setdefault(int(row) * side + int(column), []).append(name)
+    return [
+        f"row {i // side + 1}, column {i % side + 1}"
+        + (f" ({', '.join(there[i])})" if i in there else "")
+        for i in range(side * side)
+    ]
 
 
 def jittered(

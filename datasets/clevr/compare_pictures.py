@@ -13,13 +13,13 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from datasets.clevr.camera import IMAGE_SIZE
-from datasets.clevr.images import read_picture
 from datasets.clevr.look import to_bytes
 from datasets.clevr.pictures import cast_scene, render_scene
 from datasets.clevr.probe import SCENES, rows_of
 from datasets.clevr.released import Which, released_pictures
 from datasets.clevr.scenes import generate_scene
 from datasets.files import whole, write
+from datasets.pictures import read_picture
 
 _BINS = 32
 _REACH = 6
@@ -50,7 +50,9 @@ def find_pairs(folder: str | Path, only: Which = "report") -> list[Pair]:
         # The lamps of the real ones are not known.
         cast = cast_scene(scene, IMAGE_SIZE, None)
         ours = to_bytes(cast.light)
-        pairs.append(Pair(scene, read_picture(picture), ours, cast.ids))
+        pairs.append(
+            Pair(scene, read_picture(picture, [IMAGE_SIZE]), ours, cast.ids)
+        )
     return pairs
 
 

@@ -1,17 +1,17 @@
-"""Pictures in files: read with all checks, and brought to a store's size."""
+"""Pictures in files, found and brought to a store's size."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from datasets.clevr.camera import IMAGE_SIZE
+from datasets.pictures import read_picture
 
 #: Pixels of a side of the pictures in a store (the RN paper, section 5.1).
 STORED_SIZE = 128
-_MODES = ("RGB", "RGBA")
 # A picture of more pixels than this is none of a scene.
 _MOST = 8192
 
@@ -19,53 +19,6 @@ _MOST = 8192
 def images_folder(folder: str | Path, split: str) -> Path:
     """``<folder>/images/<split>``."""
     return Path(folder) / "images" / split
-
-
-def read_picture(
-    path: str | Path, sizes: Sequence[tuple[int, int]] = (IMAGE_SIZE,)
-) -> np.ndarray:
-    """Read a picture of a file.
-
-    Args:
-        path: A PNG (or another format that Pillow reads), RGB or RGBA; of
-            RGBA the transparency is dropped, which the release does not use.
-        sizes: The sizes (across, down) that are expected.
-
-    Returns:
-        Bytes ``[H, W, 3]``.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no picture, truncated, or of another size or
-            mode.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing, expected a picture")
-    try:
-        with Image.open(path) as image:
-            if image.mode not in _MODES:
-                raise ValueError(
-                    f"{path} is a picture of mode {image.mode!r}, expected "
-                    f"{' or '.join(_MODES)}, eight bits a channel"
-                )
-            if image.size not in sizes:
-                wanted = " or ".join(f"{w}×{h}" for w, h in sizes)
-                raise ValueError(
-                    f"{path} is a picture of {image.size[0]}×{image.size[1]}, "
-                    f"expected {wanted}"
-                )
-            return np.array(image.convert("RGB"))
-    except UnidentifiedImageError:
-        raise ValueError(
-            f"{path} is no picture, expected a PNG of RGB or RGBA"
-        ) from None
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{path} is no picture of a scene: {error}") from None
-    except (OSError, SyntaxError, EOFError) as error:  # what Pillow raises
-        raise ValueError(
-            f"{path} is truncated or damaged ({error}), expected a whole PNG"
-        ) from None
 
 
 def resample(picture: np.ndarray, side: int = STORED_SIZE) -> np.ndarray:

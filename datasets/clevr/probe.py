@@ -21,12 +21,12 @@ from datasets.clevr.generate import generate
 from datasets.clevr.images import (
     STORED_SIZE,
     picture_path,
-    read_picture,
     resample,
 )
 from datasets.clevr.layout import iter_scenes, scenes_path
 from datasets.clevr.render import render_pictures
 from datasets.clevr.vocabulary import ATTRIBUTES
+from datasets.pictures import read_picture
 
 #: Scenes that are rendered to learn from, and to be tested on.
 SCENES = {"train": 3000, "val": 300}
@@ -97,7 +97,8 @@ def _rendered(
 ) -> Iterator[tuple[Mapping[str, Any], np.ndarray]]:
     scenes = iter_scenes(scenes_path(folder, split))
     for scene in tqdm(scenes, f"reading {split}", SCENES[split]):
-        yield scene, read_picture(picture_path(folder, split, scene))
+        path = picture_path(folder, split, scene)
+        yield scene, read_picture(path, [IMAGE_SIZE])
 
 
 class Probe(nn.Module):

@@ -8,7 +8,6 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -22,7 +21,7 @@ from datasets.clevr.draw import draw
 from datasets.clevr.families import load_families, select_families
 from datasets.clevr.features import PICTURE_SCHEMA, FeatureForm, NodeFeatures
 from datasets.clevr.generate import GENERATOR_VERSION, generate
-from datasets.clevr.images import STORED_SIZE, read_picture, resample
+from datasets.clevr.images import STORED_SIZE, resample
 from datasets.clevr.importer import import_folder
 from datasets.clevr.layout import iter_scenes
 from datasets.clevr.picture_augment import PictureAugmentation
@@ -35,6 +34,7 @@ from datasets.clevr.vocabulary import (
     tokenize,
 )
 from datasets.draw import LIGHT, draw_pairs, panels
+from datasets.pictures import name_cells, read_picture
 from datasets.task import SPLITS, Data, Page, Source, Task, in_range
 from rn_graph.pairs import PairSelection
 
@@ -248,17 +248,10 @@ class Clevr(Task):
         names = [" ".join(o[k] for k in keys) for o in known]
         if settings.objects != "images" or pos is None:
             return names
-        side = round(len(pos) ** 0.5)
-        there: dict[int, list[str]] = {}
-        for name, item in zip(names, known, strict=True):
-            share = np.array(item["pixel_coords"][:2]) / IMAGE_SIZE
-            column, row = (share * side).astype(int).clip(0, side - 1)
-            there.setdefault(int(row) * side + int(column), []).append(name)
-        return [
-            f"row {i // side + 1}, column {i % side + 1}"
-            + (f" ({', '.join(there[i])})" if i in there else "")
-            for i in range(side * side)
+        places = [
+            np.array(item["pixel_coords"][:2]) / IMAGE_SIZE for item in known
         ]
+        return name_cells(names, places, round(len(pos) ** 0.5))
 
     def draw(
         self,
@@ -358,10 +351,7 @@ def find_image(folder: str | None, scene: Mapping[str, Any]) -> Any:
     if folder is None:
         return None
     path = find_path(folder, scene)
-    try:
-        return plt.imread(path)
-    except (SyntaxError, ValueError) as error:  # what Pillow raises
-        raise ValueError(f"{path} is no picture: {error}") from None
+    return read_picture(path)
 
 
 TASK = Clevr()

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from datasets.draw import LIGHT, draw_pairs, panels
+from datasets.pictures import name_cells, read_picture
 from datasets.sort_of_clevr.augment import Augmentation
 from datasets.sort_of_clevr.generate import (
     GENERATOR_VERSION,
@@ -34,6 +34,8 @@ from datasets.sort_of_clevr.words import parse_question, question_words
 from datasets.store import Schema, StoreWriter
 from datasets.task import SPLITS, Data, Source, Task
 from rn_graph.pairs import PairSelection
+
+_SIZES = [(IMAGE_SIZE, IMAGE_SIZE)]
 
 SCHEMA = Schema(
     task="sort_of_clevr",
@@ -170,7 +172,7 @@ class SortOfClevr(Task):
                 f"every picture of {self.title} has so many"
             )
         if source.image is not None and source.scene is None:
-            return Picture(_read_image(Path(source.image), "image"))
+            return Picture(read_picture(source.image, _SIZES))
         if source.scene is None:
             made = make_chunk(source.seed, "test", source.index, 1)
             return Picture(made.image[0], made.codes, made.pos)
@@ -179,7 +181,7 @@ class SortOfClevr(Task):
                 "`image` or `index` is given with `scene`, expected it alone: "
                 "it is the file of a picture"
             )
-        return Picture(_read_image(Path(source.scene)))
+        return Picture(read_picture(source.scene, _SIZES))
 
     def batch(
         self, scene: Picture, question: str, settings: SortOfClevrData
@@ -220,16 +222,8 @@ class SortOfClevr(Task):
         names = [f"{COLORS[c]} {SHAPES[s]}" for c, s in scene.codes]
         if settings.objects == "states" or pos is None:
             return names
-        side = round(len(pos) ** 0.5)
-        cell = ((scene.pos + 1) / 2 * side).astype(int).clip(0, side - 1)
-        there: dict[int, list[str]] = {}
-        for name, (column, row) in zip(names, cell, strict=True):
-            there.setdefault(int(row) * side + int(column), []).append(name)
-        return [
-            f"row {i // side + 1}, column {i % side + 1}"
-            + (f" ({', '.join(there[i])})" if i in there else "")
-            for i in range(side * side)
-        ]
+        places = (scene.pos + 1) / 2
+        return name_cells(names, places, round(len(pos) ** 0.5))
 
     def draw(
         self,
@@ -274,29 +268,6 @@ def _node_features(codes: Tensor, pos: Tensor) -> Tensor:
         for i, values in enumerate(ATTRIBUTES.values())
     ]
     return torch.cat([*parts, pos], dim=1)
-
-
-def _read_image(path: Path, name: str = "scene") -> Any:
-    """A picture's bytes, ``[75, 75, 3]``.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no picture of this size.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"`{name}` is {path}, which does not exist")
-    try:
-        image = plt.imread(path)
-    except (SyntaxError, ValueError) as error:  # what Pillow raises
-        raise ValueError(f"{path} is no picture: {error}") from None
-    if image.ndim != 3 or image.shape[:2] != (IMAGE_SIZE, IMAGE_SIZE):
-        raise ValueError(
-            f"{path} has shape {image.shape}, expected a coloured picture of "
-            f"{IMAGE_SIZE}×{IMAGE_SIZE}"
-        )
-    if image.dtype != np.uint8:
-        image = (image * 255).round().astype(np.uint8)
-    return image[..., :3]
 
 
 TASK = SortOfClevr()

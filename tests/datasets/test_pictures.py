@@ -1,12 +1,14 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from datasets.pictures import jittered
+from datasets.pictures import jittered, name_cells, read_picture
 
 few = settings(deadline=None, max_examples=20)
 seeds = st.integers(0, 2**16)
@@ -118,3 +120,64 @@ def test_small_types_are_as_good_as_large_ones(dtype):
 def test_what_cannot_be(given, error, message):
     with pytest.raises(error, match=message):
         jittered(**({"images": torch.zeros(1, 3, 4, 4)} | given))
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "a.png"
+    values = np.random.default_rng().integers(0, 256, (320, 480, 4), np.uint8)
+    Image.fromarray(values).save(path)
+    return path, values
+
+
+def test_transparency_is_dropped(picture, tmp_path):
+    path, values = picture
+    assert (read_picture(path) == values[..., :3]).all()
+    plain = tmp_path / "b.png"
+    Image.fromarray(values[..., :3].copy()).save(plain)
+    assert (read_picture(plain) == values[..., :3]).all()
+
+
+def test_pictures_that_are_not_as_expected(picture, tmp_path):
+    path, values = picture
+    with pytest.raises(FileNotFoundError, match=r"c\.png is missing, expected"):
+        read_picture(tmp_path / "c.png")
+    with pytest.raises(ValueError, match=r"a\.png is a picture of 480×320, ex"):
+        read_picture(path, [(128, 128), (64, 64)])
+    gray = tmp_path / "gray.png"
+    Image.fromarray(values[..., 0].copy()).save(gray)
+    with pytest.raises(ValueError, match=r"gray\.png is a picture of mode 'L'"):
+        read_picture(gray)
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    with pytest.raises(ValueError, match=r"text\.png is no picture, expected"):
+        read_picture(text)
+    data = path.read_bytes()
+    cut = tmp_path / "cut.png"
+    for share in (0.1, 0.5, 0.99):
+        cut.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(ValueError, match=r"cut\.png is truncated or dam"):
+            read_picture(cut)
+    cut.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"cut\.png is no picture"):
+        read_picture(cut)
+    broken = bytearray(data)
+    broken[len(data) // 2] ^= 255
+    cut.write_bytes(broken)
+    with pytest.raises(ValueError, match=r"cut\.png is truncated or damaged"):
+        read_picture(cut)
+
+
+def test_cells_are_named_by_what_stands_there():
+    rng = np.random.default_rng()
+    side, places = 5, rng.uniform(-0.1, 1.1, (9, 2))
+    names = [f"object {i}" for i in range(9)]
+    found = name_cells(names, places, side)
+    assert len(found) == side**2
+    for name, (x, y) in zip(names, places, strict=True):
+        row = sum(y >= edge / side for edge in range(1, side))
+        column = sum(x >= edge / side for edge in range(1, side))
+        cell = found[row * side + column]
+        assert cell.startswith(f"row {row + 1}, column {column + 1} (")
+        assert name in cell
+    assert sum(cell.count("object") for cell in found) == 9
