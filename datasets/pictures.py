@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import ArrayLike
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
@@ -62,7 +63,7 @@ def read_picture(
 
 
 def name_cells(
-    names: Iterable[str], places: Iterable[Sequence[float]], side: int
+    names: Iterable[str], places: Iterable[ArrayLike], side: int
 ) -> list[str]:
     """Name the cells of a map by their place, and by what stands there.
 
