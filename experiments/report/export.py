@@ -4,6 +4,7 @@
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ PROG = "python -m experiments export"
 HELP = """Write a trained run's best weights as safetensors, with a model card
 made of the run's own settings and figures. The folder can then be given to
 experiments.run.ask and experiments.run.evaluate as a run."""
-#: What of a run's folder goes along.
-FIGURES = ("run.json", "val.json", "test.json", "cost.json")
+#: What of a run's folder goes along; the first two are read with its weights.
+FIGURES = ("run.json", "test.json", "val.json", "cost.json")
 #: Of the families of a group.
 _OF_FAMILIES = {"mean": "mean", "min": "worst family", "max": "best family"}
 
@@ -44,7 +45,7 @@ class ExportConfig:
     out: str
 
 
-def figures(test: dict[str, Any]) -> str:
+def accuracy(test: dict[str, Any]) -> str:
     """Test accuracy overall and by category, in Markdown."""
     found = test["accuracy"]
     row = [f"{100 * value:.2f}" for value in found.values()]
@@ -117,7 +118,7 @@ python -m experiments evaluate {out}
 
 Test accuracy in percent, in all and by category:
 
-{figures(test)}
+{accuracy(test)}
 
 By group of question families:
 
@@ -143,11 +144,13 @@ By group of question families:
 """
 
 
-def export(planned: Run, model: nn.Module, out: Path) -> None:
+def export(
+    planned: Run, model: nn.Module, out: Path, figures: Sequence[str] = FIGURES
+) -> None:
     """Write weights, settings, figures and the card into a folder."""
     text = card(planned, model, out)
     out.mkdir(parents=True, exist_ok=True)
-    for name in FIGURES:
+    for name in figures:
         there = planned.folder / name
         # What a model costs is measured with one seed alone.
         if out.resolve() != planned.folder.resolve() and there.exists():

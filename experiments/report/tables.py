@@ -18,7 +18,7 @@ from tabulate import tabulate
 from datasets.files import write
 from datasets.task import SPLITS, find_task
 from experiments.cli import parse
-from experiments.report.export import export
+from experiments.report.export import FIGURES, export
 from experiments.report.frames import (
     is_published,
     read_frames,
@@ -419,14 +419,17 @@ def publish(folder: Path, out: Path, weights: Sequence[str] = ()) -> None:
     Raises:
         FileNotFoundError: If there is no such run.
     """
+    packed = not is_published(folder)
     for name in weights:
-        export(*load_model(folder / name), out / name)
+        # The rest of its figures is in the file of all runs.
+        figures = FIGURES[:2] if packed else FIGURES
+        export(*load_model(folder / name), out / name, figures)
     for pattern in _PUBLISHED:
         for path in sorted(folder.glob(pattern)):
             copy = out / path.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-    if not is_published(folder):
+    if packed:
         pack(folder, out)
     print(f"Copied to {out}")
 

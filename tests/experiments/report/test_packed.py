@@ -6,6 +6,7 @@ import pytest
 
 from datasets.files import read_json
 from experiments.report import tables as report
+from experiments.report.export import EXPORTED
 from experiments.report.frames import read_frames
 from experiments.report.packed import PACKED, pack, unpack
 from experiments.run import compare
@@ -67,6 +68,9 @@ def test_what_is_published_again_keeps_its_runs(smoke, tmp_path):
     report.main([str(smoke), "--publish", str(first), *weights])
     report.main([str(first), "--publish", str(second), *weights])
     assert (first / PACKED).read_bytes() == (second / PACKED).read_bytes()
+    # Beside the weights is what is read with them; the rest is in the file.
+    names = {path.name for path in (first / "rn/seed-0").iterdir()}
+    assert names == {"README.md", EXPORTED, "run.json", "test.json"}
     # Of figures alone no runs are made, with which others would be lost.
     (first / PACKED).unlink()
     report.main([str(first), "--publish", str(tmp_path / "third"), *weights])
