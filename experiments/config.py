@@ -44,8 +44,9 @@ class ModelConfig:
     Args:
         embedding_channels: Width of a word's embedding.
         question_channels: Width of a question, as its encoder gives it.
-        question_heads: Heads that read the words' states, in both directions;
-            0: the last state of one LSTM, as in the paper.
+        question_heads: Heads that read the words' states, in both directions,
+            of questions, and of sentences that are objects; 0: the last state
+            of one LSTM, as in the paper.
         text_objects: What the objects of a story are: its sentences, each
             read by an LSTM, or all their words.
         sentence_channels: Width of a sentence, as its LSTM gives it.
@@ -99,11 +100,12 @@ class ModelConfig:
     cnn_blocks: NonNegativeInt = 0
 
     def __post_init__(self) -> None:
-        if self.question_heads and self.question_channels % 2:
-            raise ValueError(
-                f"`model.question_channels` is {self.question_channels}, "
-                f"expected an even number with `model.question_heads`"
-            )
+        for name in ("question_channels", "sentence_channels"):
+            if self.question_heads and getattr(self, name) % 2:
+                raise ValueError(
+                    f"`model.{name}` is {getattr(self, name)}, expected an "
+                    f"even number with `model.question_heads`"
+                )
         if not 0 <= self.question_layer < self.num_layers:
             raise ValueError(
                 f"`model.question_layer` is {self.question_layer}, expected 0 "

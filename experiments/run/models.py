@@ -159,7 +159,11 @@ def objects_of(plan: Plan) -> nn.Module:
         if sizes.text_objects == "words":
             return SentenceWords(words, embedding, num_places=places)
         return Sentences(
-            words, embedding, sizes.sentence_channels, num_places=places
+            words,
+            embedding,
+            sizes.sentence_channels,
+            heads=sizes.question_heads,
+            num_places=places,
         )
     return States(inputs.channels)
 

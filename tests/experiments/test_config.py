@@ -218,6 +218,11 @@ def test_results_stay_inside_their_folder(name):
         ),
         (
             ModelConfig,
+            {"question_heads": 2, "sentence_channels": 9},
+            r"`model\.sentence_channels` is 9, expected an even",
+        ),
+        (
+            ModelConfig,
             {"question_layer": 4},
             r"`model\.question_layer` is 4, expected 0 to 3",
         ),
