@@ -198,7 +198,8 @@ def write_page(
     parts = [
         "# Rendered pictures beside real ones",
         f"![Six generated scenes, rendered]({sheet.name})",
-        "Written by `python -m datasets.clevr pictures FOLDER`. All figures "
+        "Written by `python -m datasets.clevr pictures FOLDER"
+        f"{' --probe FOLDER' * (probe is not None)}`. All figures "
         f"are of {counts[only]}. They are not shown here; `--side_by_side "
         "FOLDER` draws each beside its scene as rendered. The lamps are then "
         "where they are on average: where they were is not known, so that "

@@ -5,6 +5,7 @@ as models do (128×128), and names the object's attributes. It learns from
 rendered pictures alone.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +34,8 @@ SCENES = {"train": 3000, "val": 300}
 #: Pixels of a crop's side: the largest object, and a little around it.
 CROP = 40
 _WIDTHS = [len(values) for values in ATTRIBUTES.values()]
+_CHANNELS = [3, 32, 64, 96, 128]
+_STRIDES = [1, 2, 2, 2]
 _EPOCHS = 12
 _BATCH = 128
 
@@ -102,22 +105,17 @@ def _rendered(
 
 
 class Probe(nn.Module):
-    """Four convolutions and a layer for each attribute.
+    """Four convolutions, the last three of stride 2, and a layer on top."""
 
-    Args:
-        channels: Of the first convolution; each doubles them, but the last.
-    """
-
-    def __init__(self, channels: int = 32) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        widths = [3, channels, 2 * channels, 4 * channels, 4 * channels]
         layers: list[nn.Module] = []
-        for a, b in pairwise(widths):
-            conv = nn.Conv2d(a, b, 3, 2, 1, bias=False)
+        for (a, b), stride in zip(pairwise(_CHANNELS), _STRIDES, strict=True):
+            conv = nn.Conv2d(a, b, 3, stride, 1, bias=False)
             layers += [conv, nn.BatchNorm2d(b), nn.ReLU()]
-        side = -(-CROP // 2 ** (len(widths) - 1))
         self.cnn = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.5))
-        self.head = nn.Linear(widths[-1] * side**2, sum(_WIDTHS))
+        side = CROP // math.prod(_STRIDES)
+        self.head = nn.Linear(_CHANNELS[-1] * side**2, sum(_WIDTHS))
 
     def forward(self, pixels: Tensor) -> Sequence[Tensor]:
         """Scores of each attribute's values.

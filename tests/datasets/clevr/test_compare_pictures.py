@@ -1,9 +1,11 @@
+import re
 from random import Random
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from datasets.clevr import probe
 from datasets.clevr.__main__ import main
 from datasets.clevr.compare_pictures import (
     Pair,
@@ -50,7 +52,7 @@ def test_distances_are_measured(pair):
         assert float(far) > before[shape] + 2
 
 
-def test_a_page_of_figures(tmp_path):
+def test_a_page_of_figures(tmp_path, monkeypatch):
     counts = {"train": NUM_LOOK + 1, "val": 1}
     generate(tmp_path, scenes=counts, workers=1, progress=False)
     names = {"train": [0, NUM_LOOK], "val": [0]}
@@ -64,9 +66,14 @@ def test_a_page_of_figures(tmp_path):
     assert [p.scene["split"] for p in find_pairs(tmp_path)] == ["val"]
     out = tmp_path / "docs/page.md"
     arguments = ["pictures", str(tmp_path), "--out", str(out)]
+    # A probe of few pictures: what it learns is tested elsewhere.
+    monkeypatch.setattr(probe, "SCENES", {"train": 3, "val": 2})
+    monkeypatch.setattr(probe, "_EPOCHS", 1)
+    arguments += ["--probe", str(tmp_path / "probe")]
     main([*arguments, "--side_by_side", str(tmp_path / "beside")])
     text = out.read_text()
     assert "99, 99, 99" in text
+    assert re.search(r"\| shape +\| +[\d.]+ % \| +[\d.]+ % \|", text)
     assert "1 pictures of CLEVR v1.0 (CC BY 4.0), none of them" in text
     with Image.open(out.with_suffix(".png")) as sheet:
         assert sheet.size == (960, 426)
