@@ -15,7 +15,7 @@ from tqdm import tqdm
 from datasets.clevr.camera import IMAGE_SIZE
 from datasets.clevr.look import to_bytes
 from datasets.clevr.pictures import cast_scene, render_scene
-from datasets.clevr.probe import SCENES, rows_of
+from datasets.clevr.probe import CROP, SCENES, rows_of
 from datasets.clevr.released import Which, released_pictures
 from datasets.clevr.scenes import generate_scene
 from datasets.files import whole, write
@@ -242,9 +242,10 @@ def write_page(
         parts += [
             "## What a network learns of ours, seen in the real ones",
             f"A small CNN learns from {SCENES['train']:,} rendered pictures "
-            "alone. It is told where an object's centre is, sees 40×40 pixels "
-            "around it of the picture as stores hold it (128×128), and names "
-            "its attributes; of how many objects each is named rightly.",
+            "alone. It is told where an object's centre is, sees "
+            f"{CROP}×{CROP} pixels around it of the picture as stores hold it "
+            "(128×128), and names its attributes; of how many objects each is "
+            "named rightly.",
             tabulate(
                 rows_of(probe, ((pair.scene, pair.real) for pair in pairs)),
                 ["", f"{SCENES['val']:,} fresh rendered pictures", "real"],

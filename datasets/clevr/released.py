@@ -5,7 +5,7 @@ tell how what was learned on rendered pictures carries over.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -114,8 +114,8 @@ def _write_scenes(
     path: Path, pictures: list[tuple[dict[str, Any], Path]]
 ) -> None:
     """Write scenes of several splits as those of one, counted anew."""
-    info: Mapping[str, Any] = {"split": "test", "version": "1.0"}
-    with JSONListWriter(path, "scenes", dict(info)) as file:
+    info = {"split": "test", "version": "1.0"}
+    with JSONListWriter(path, "scenes", info) as file:
         for index, (scene, _) in enumerate(pictures):
             file.write(
                 orjson.dumps({**scene, "split": "test", "image_index": index})

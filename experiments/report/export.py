@@ -25,8 +25,9 @@ PROG = "python -m experiments export"
 HELP = """Write a trained run's best weights as safetensors, with a model card
 made of the run's own settings and figures. The folder can then be given to
 experiments.run.ask and experiments.run.evaluate as a run."""
-#: What of a run's folder goes along; the first two are read with its weights.
-FIGURES = ("run.json", "test.json", "val.json", "cost.json")
+#: What is read with a run's weights; and all that goes along of its folder.
+READ_WITH_WEIGHTS = ("run.json", "test.json")
+FIGURES = (*READ_WITH_WEIGHTS, "val.json", "cost.json")
 #: Of the families of a group.
 _OF_FAMILIES = {"mean": "mean", "min": "worst family", "max": "best family"}
 

@@ -18,7 +18,7 @@ from tabulate import tabulate
 from datasets.files import write
 from datasets.task import SPLITS, find_task
 from experiments.cli import parse
-from experiments.report.export import FIGURES, export
+from experiments.report.export import FIGURES, READ_WITH_WEIGHTS, export
 from experiments.report.frames import (
     is_published,
     read_frames,
@@ -420,9 +420,9 @@ def publish(folder: Path, out: Path, weights: Sequence[str] = ()) -> None:
         FileNotFoundError: If there is no such run.
     """
     packed = not is_published(folder)
+    # The rest of the figures is in the file of all runs, where there is one.
+    figures = READ_WITH_WEIGHTS if packed else FIGURES
     for name in weights:
-        # The rest of its figures is in the file of all runs.
-        figures = FIGURES[:2] if packed else FIGURES
         export(*load_model(folder / name), out / name, figures)
     for pattern in _PUBLISHED:
         for path in sorted(folder.glob(pattern)):

@@ -122,14 +122,6 @@ def test_what_cannot_be(given, error, message):
         jittered(**({"images": torch.zeros(1, 3, 4, 4)} | given))
 
 
-@pytest.fixture
-def picture(tmp_path):
-    path = tmp_path / "a.png"
-    values = np.random.default_rng().integers(0, 256, (320, 480, 4), np.uint8)
-    Image.fromarray(values).save(path)
-    return path, values
-
-
 def test_transparency_is_dropped(picture, tmp_path):
     path, values = picture
     assert (read_picture(path) == values[..., :3]).all()

@@ -40,8 +40,8 @@ class OwnMessage(RNConv):
         return super().message(receiver_i, sender_j, late_i, edge_term, alpha)
 
 
-def layer_and_forms(aggr="sum"):
-    """A layer whose messages are made and then summed, and sorted forms."""
+def layer_and_forms(aggr="sum", kind=OwnMessage):
+    """A layer told of features of edges, and sorted forms of them."""
     x = torch.randn(5, 4, dtype=torch.double, requires_grad=True)
     attr = torch.randn(5, 2, dtype=torch.double, requires_grad=True)
     ones = torch.ones(5, dtype=torch.double)
@@ -50,7 +50,7 @@ def layer_and_forms(aggr="sum"):
         EdgeIndex(LISTED, sparse_size=(5, 5), sort_order="col"),
         adj_t.to_sparse_csr(),
     ]
-    conv = OwnMessage(4, 6, hidden_channels=8, edge_channels=2, aggr=aggr)
+    conv = kind(4, 6, hidden_channels=8, edge_channels=2, aggr=aggr)
     return conv.double(), x, attr, forms
 
 
@@ -63,9 +63,10 @@ def gradients(conv, x, attr, edge_index):
     return [out, *first, *second]
 
 
+@pytest.mark.parametrize("kind", [RNConv, OwnMessage])
 @pytest.mark.parametrize("aggr", ["sum", "mean"])
-def test_segments_equal_scattered_sums(aggr):
-    conv, x, attr, forms = layer_and_forms(aggr)
+def test_segments_equal_scattered_sums(aggr, kind):
+    conv, x, attr, forms = layer_and_forms(aggr, kind)
     expected = gradients(conv, x, attr, LISTED)
     for form in forms:
         found = gradients(conv, x, attr, form)

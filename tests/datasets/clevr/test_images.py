@@ -1,20 +1,11 @@
 import numpy as np
 import pytest
-from PIL import Image
 
 from datasets.clevr.images import (
     PictureFiles,
     picture_path,
     resample,
 )
-
-
-@pytest.fixture
-def picture(tmp_path):
-    path = tmp_path / "a.png"
-    values = np.random.default_rng().integers(0, 256, (320, 480, 4), np.uint8)
-    Image.fromarray(values).save(path)
-    return path, values
 
 
 def test_resampling_neither_shifts_nor_darkens():
