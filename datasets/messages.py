@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any
 
 _OWN = ("datasets", "experiments", "rn_graph")
 
@@ -34,6 +35,17 @@ def told_what_is_missing() -> Iterator[None]:
             f".venv/bin/activate` if `make run` has made one, or `pip install "
             f"'.[experiments]'` in the folder of the repository"
         )
+
+
+def short(value: Any, most: int = 60) -> str:
+    """What came, as an error shows it.
+
+    Args:
+        value: Anything.
+        most: Characters of it that are shown; what is longer is cut.
+    """
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -20,6 +20,7 @@ from datasets.babi.vocabulary import (
     sentence,
     tokenize,
 )
+from datasets.messages import short
 
 _LINE = re.compile(r"(\d{1,6}) (.*\S)\s*")
 
@@ -129,7 +130,7 @@ class _Reader:
         self.at += 1
         if not match:
             raise self.wrong(
-                f"{_short(text)} does not begin with a number and a blank",
+                f"{short(text)} does not begin with a number and a blank",
                 "as in '1 Mary got the milk.'",
             )
         number = int(match[1])
@@ -144,7 +145,7 @@ class _Reader:
         if len(fields) == 1:
             if fields[0].endswith("?"):
                 raise self.wrong(
-                    f"the question {_short(fields[0])} has no answer",
+                    f"the question {short(fields[0])} has no answer",
                     "it and the lines that decide it, after tabs",
                 )
             self.place[number] = len(self.story.sentences)
@@ -156,15 +157,13 @@ class _Reader:
     def tokens(self, text: str, mark: str) -> list[int]:
         text = text.rstrip()
         if not text.endswith(mark):
-            raise self.wrong(
-                f"{_short(text)}", f"a sentence ending in {mark!r}"
-            )
+            raise self.wrong(f"{short(text)}", f"a sentence ending in {mark!r}")
         try:
             words = _encoded(text)
         except ValueError as error:
             raise ValueError(f"{self.name}, line {self.at}: {error}") from None
         if not words:
-            raise self.wrong(f"{_short(text)} has no words", "a sentence")
+            raise self.wrong(f"{short(text)} has no words", "a sentence")
         return list(words)
 
     def question(self, fields: list[str]) -> Question:
@@ -203,10 +202,6 @@ class _Reader:
 @lru_cache(1 << 16)
 def _encoded(text: str) -> tuple[int, ...]:
     return tuple(encode_tokens(tokenize(text)))
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 
 def write_story(story: Story, task: int, blank: bool = True) -> str:
@@ -266,7 +261,7 @@ def read_plain(data: bytes, name: str) -> list[list[list[int]]]:
             continue
         if text[0].rstrip().endswith("?"):
             raise ValueError(
-                f"{name}, line {at}: {_short(text[0])} is a question, expected "
+                f"{name}, line {at}: {short(text[0])} is a question, expected "
                 f"a sentence of the story"
             )
         try:

@@ -74,10 +74,19 @@ class PictureFiles:
 def picture_path(
     folder: str | Path, split: str, scene: Mapping[str, Any]
 ) -> Path:
-    """Where a scene's picture lies.
+    """Where a scene's picture lies in a folder of the official layout.
 
     Raises:
         ValueError: If its file name leads out of the folder.
+    """
+    return images_folder(folder, split) / picture_name(scene)
+
+
+def picture_name(scene: Mapping[str, Any]) -> str:
+    """The name of the file of a scene's picture.
+
+    Raises:
+        ValueError: If it leads out of a folder.
     """
     name = scene["image_filename"]
     if (
@@ -90,7 +99,7 @@ def picture_path(
             f"`image_filename` of scene {scene['image_index']} is {name!r}, "
             f"expected the plain name of a file"
         )
-    return images_folder(folder, split) / name
+    return name
 
 
 def check_side(name: str, side: int) -> None:

@@ -21,7 +21,7 @@ from datasets.clevr.draw import draw
 from datasets.clevr.families import load_families, select_families
 from datasets.clevr.features import PICTURE_SCHEMA, FeatureForm, NodeFeatures
 from datasets.clevr.generate import GENERATOR_VERSION, generate
-from datasets.clevr.images import STORED_SIZE, resample
+from datasets.clevr.images import STORED_SIZE, picture_name, resample
 from datasets.clevr.importer import import_folder
 from datasets.clevr.layout import iter_scenes
 from datasets.clevr.picture_augment import PictureAugmentation
@@ -326,12 +326,7 @@ def find_path(folder: str, scene: Mapping[str, Any]) -> Path:
         FileNotFoundError: If the folder does not hold it.
         ValueError: If the scene's file name leads out of the folder.
     """
-    name = scene["image_filename"]
-    if Path(name).name != name:
-        raise ValueError(
-            f"`image_filename` is {name!r}, expected the plain name of a file"
-        )
-    path = Path(folder) / name
+    path = Path(folder) / picture_name(scene)
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is missing: `image` is {folder!r}, expected the folder "

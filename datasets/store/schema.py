@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from datasets.messages import short
+
 #: Kinds of objects. A store may hold several of the same scenes.
 OBJECTS = ("states", "images", "maps", "sentences")
 #: Kinds of objects that are nodes, which edges and support can name.
@@ -105,7 +107,7 @@ class Schema:
     def difference(self, other: "Schema") -> str:
         """Say in words in what another schema differs; empty: in nothing."""
         return "; ".join(
-            f"`{key}` is {_short(value)}, expected {_short(expected)}"
+            f"`{key}` is {short(value, 200)}, expected {short(expected, 200)}"
             for key, value in vars(other).items()
             if value != (expected := getattr(self, key))
         )
@@ -115,10 +117,5 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]} …"
-
-
 def _wrong(key: str, value: Any, expected: str) -> ValueError:
-    return ValueError(f"`{key}` is {_short(value)}, expected {expected}")
+    return ValueError(f"`{key}` is {short(value, 200)}, expected {expected}")

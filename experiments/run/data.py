@@ -12,6 +12,7 @@ from torch import Tensor
 
 from datasets.dataset import MEMORY_LIMIT, QuestionDataset
 from datasets.loader import QuestionLoader
+from datasets.messages import short
 from datasets.store import read_schema
 from datasets.store.schema import NODES
 from datasets.task import SPLITS, Data, Task
@@ -102,7 +103,7 @@ class Splits:
             if there != expected:
                 raise ValueError(
                     f"{path} holds questions whose `{key}` is "
-                    f"{_short(there)}, expected {_short(expected)} as of "
+                    f"{short(there)}, expected {short(expected)} as of "
                     f"{self.task.title}"
                 )
 
@@ -288,8 +289,3 @@ def folder_name(task: Task, config: Data) -> str:
     text = json.dumps(settings, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"{task.name}-{config.train}-{config.val}-{config.test}-{key}"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
