@@ -13,6 +13,7 @@ from typing import Any, Literal
 import orjson
 
 from datasets.clevr.ask import ask
+from datasets.clevr.camera import IMAGE_SIZE
 from datasets.clevr.images import (
     STORED_SIZE,
     PictureFiles,
@@ -23,6 +24,7 @@ from datasets.clevr.importer import SPLITS, ImportSummary, import_folder
 from datasets.clevr.jsonlist import JSONListWriter
 from datasets.clevr.layout import iter_scenes, scenes_path
 from datasets.clevr.render import render_stores
+from datasets.pictures import read_picture
 
 #: The look was made after so many pictures, the first of the training split.
 NUM_LOOK = 35
@@ -97,6 +99,9 @@ def ask_twins(
     """
     out = Path(out)
     pictures = released_pictures(folder, only)
+    for _, path in pictures:
+        # One that is damaged is told of before anything is made.
+        read_picture(path, [IMAGE_SIZE])
     with TemporaryDirectory() as temporary:
         _write_scenes(scenes_path(temporary, "test"), pictures)
         ask(temporary, out, ["test"], questions_per_scene, seed, families)

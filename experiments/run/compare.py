@@ -30,7 +30,7 @@ from experiments.run.accuracy import EVALUATION_BATCH
 from experiments.run.data import open_splits
 from experiments.run.evaluate import answer_split, as_json
 from experiments.run.models import MODELS, Plan, near_pairs, objects_of
-from experiments.run.runs import Run
+from experiments.run.runs import Run, read_figures
 from experiments.run.trainings import Trainings
 from rn_graph.models import degree_histogram
 
@@ -247,7 +247,8 @@ class Comparison:
 
         def accuracy(variant: Variant) -> float:
             folder = self.plan(variant, 0).folder
-            value: float = read_json(folder / "val.json")["accuracy"]["all"]
+            figures = read_figures(folder / "val.json")
+            value: float = figures["accuracy"]["all"]
             return value
 
         return max(variants, key=accuracy)

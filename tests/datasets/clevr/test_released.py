@@ -1,6 +1,7 @@
 """Questions about released pictures, and about the same scenes as rendered."""
 
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -60,6 +61,15 @@ def test_twins_differ_in_their_pictures_alone(folder, tmp_path):
         assert (rendered[i] != stored).any()
     with pytest.raises(FileExistsError, match="exists"):
         ask_twins(folder, tmp_path)
+
+
+def test_a_damaged_picture_leaves_nothing(folder, tmp_path):
+    damaged = shutil.copytree(folder, tmp_path / "in")
+    _, path = released_pictures(damaged, "report")[-1]
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(ValueError, match=path.name):
+        ask_twins(damaged, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_command(folder, tmp_path, capsys):

@@ -77,13 +77,12 @@ def test_a_table_has_one_protocol(smoke, roots, tmp_path):
 
 
 def test_the_best_depth_on_validation_gets_the_other_seeds(roots, tmp_path):
-    compare.main(
-        [
-            *("smoke", "--runs", str(tmp_path), *data(roots), "--name", "d"),
-            *("--models", "gcn", "--depths", "[1,2]"),
-            *("--cost_steps", "1"),
-        ]
-    )
+    command = [
+        *("smoke", "--runs", str(tmp_path), *data(roots), "--name", "d"),
+        *("--models", "gcn", "--depths", "[1,2]"),
+        *("--cost_steps", "1"),
+    ]
+    compare.main(command)
     val = {
         depth: read_json(tmp_path / f"d/gcn-depth-{depth}/seed-0/val.json")
         for depth in (1, 2)
@@ -95,6 +94,10 @@ def test_the_best_depth_on_validation_gets_the_other_seeds(roots, tmp_path):
     [result] = read_results(tmp_path / "d")
     assert result.depth == best
     assert len(result.runs) == 2
+    damaged = tmp_path / f"d/gcn-depth-{best}/seed-0/val.json"
+    damaged.write_text("{}")
+    with pytest.raises(ValueError, match="holds no figures"):
+        compare.main(command)
 
 
 def test_the_best_learning_rate_on_validation_gets_the_other_seeds(
