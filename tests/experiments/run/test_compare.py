@@ -95,7 +95,7 @@ def test_the_best_depth_on_validation_gets_the_other_seeds(roots, tmp_path):
     assert result.depth == best
     assert len(result.runs) == 2
     damaged = tmp_path / f"d/gcn-depth-{best}/seed-0/val.json"
-    damaged.write_text("{}")
+    damaged.write_text('{"accuracy": {"count": 0.5}}')
     with pytest.raises(ValueError, match="holds no figures"):
         compare.main(command)
 
